@@ -10,10 +10,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
-from app.domain.alert import Alert
+from app.domain.alert import Alert, AlertState
 from app.domain.candle import MarketView
 from app.domain.decision import DenyReason
-from app.domain.events import Event, Recorded
+from app.domain.events import Event, PositionClosed, Recorded
 from app.domain.ids import AccountId, AlertId, ClientOrderId, StrategyId, Symbol
 from app.domain.instrument import Instrument
 from app.domain.money import Money
@@ -176,7 +176,7 @@ class Records(Protocol):
     async def strategy_record(self, strategy: StrategyId) -> StrategyRecord: ...
 
     async def newest_signal(self, account: AccountId, symbol: Symbol, strategy: StrategyId) -> Signal | None:
-        """The signal with the newest bar time (then firing time) among those already worked on, refused ones included."""
+        """The newest signal (bar time, then firing time) of those already worked on, refused ones included."""
         ...
 
     async def position(self, account: AccountId, symbol: Symbol) -> Position | None: ...
@@ -199,6 +199,65 @@ class Records(Protocol):
 
     async def symbols_in_use(self, account: AccountId) -> Sequence[Symbol]:
         """Symbols with an open position or an order that is not final."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLine:
+    """One alert in a list."""
+
+    alert: Alert
+    state: AlertState
+    summary: str  # of AlertFinished; "" before
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A closed position."""
+
+    trade_id: int  # grows with time
+    closed_at: datetime
+    what: PositionClosed
+
+
+class Queries(Protocol):
+    """Reads for people: the API and the command line. Newest first, `before` continues a page."""
+
+    async def alerts(self, *, limit: int, before: AlertId | None = None) -> Sequence[AlertLine]: ...
+
+    async def alert(self, alert_id: AlertId) -> tuple[Alert, Sequence[Recorded]] | None: ...
+
+    async def orders(self, *, limit: int, before: str | None = None) -> Sequence[OrderRow]:
+        """`before` is a client id."""
+        ...
+
+    async def positions(self) -> Sequence[Position]: ...
+
+    async def trades(self, *, limit: int, before: int | None = None) -> Sequence[Trade]: ...
+
+    async def ping(self) -> None:
+        """Raises StorageUnavailable when the database does not answer."""
+        ...
+
+
+# --- between processes (Redis where there is one; the bot trades on without it) -----------------------
+
+
+class Doorbell(Protocol):
+    """Wakes workers when there is work, in every process. Losing a ring costs one polling interval, nothing else."""
+
+    def ring(self) -> None:
+        """Never blocks, never raises."""
+        ...
+
+    async def wait(self, timeout_s: float) -> None:
+        """Returns at the next ring or after the timeout."""
+        ...
+
+
+class RateLimiter(Protocol):
+    async def allow(self, key: str, *, limit: int, window_s: float) -> bool:
+        """Count one; False when there were more than `limit` in the window. Fails open to a local count."""
         ...
 
 

@@ -60,9 +60,17 @@ class Append:
     events: tuple[Event, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A text for people, to be delivered from the outbox. The same key is queued once."""
+
+    key: str
+    text: str
+
+
 class EventLog(Protocol):
-    async def append(self, *appends: Append, fence: Fence | None = None) -> None:
-        """Record all or nothing, in one transaction with the projections.
+    async def append(self, *appends: Append, fence: Fence | None = None, messages: Sequence[Message] = ()) -> None:
+        """Record all or nothing, in one transaction with the projections and the outbox.
 
         Raises VersionConflict when a stream has moved on, LaneLost when the fence is no longer valid.
         """

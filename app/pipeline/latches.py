@@ -6,12 +6,15 @@ the risk stage also compares the live equity with the limits itself, latched or 
 """
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 from app.domain.events import DailyLossLatched, DrawdownLatched, Event
 from app.domain.ids import AccountId
 from app.domain.money import Money, plain
 from app.domain.policy import RiskPolicy
 from app.ports import AccountFacts
+
+PEAK_STEP = Decimal("0.001")
 
 
 def utc_day(now: datetime) -> date:
@@ -54,7 +57,10 @@ def new_latches(
 
 
 def equity_mark_due(facts: AccountFacts, equity: Money, now: datetime) -> bool:
-    """True for the first equity ever, the first of a UTC day, and a new peak: what the limits are measured from."""
+    """True for the first equity ever, the first of a UTC day, and a new peak: what the limits are measured from.
+
+    A peak counts once it is PEAK_STEP above the last, or a rising position would write one on every look.
+    """
     if facts.day is None or facts.day_start_equity is None or facts.peak_equity is None:
         return True
-    return utc_day(now) > facts.day or equity > facts.peak_equity
+    return utc_day(now) > facts.day or equity > facts.peak_equity.times(1 + PEAK_STEP)

@@ -5,16 +5,18 @@ trade: it only makes the message late. Delivery is at least once; after a crash 
 """
 
 import asyncio
+import copy
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.domain.events import Event
 from app.domain.story import Story
 from app.pipeline.wording import message_for, message_for_event, one_line
-from app.ports import Clock, Notifier, Outbox
+from app.ports import Clock, Message, Notifier, Outbox
 
-__all__ = ["Delivery", "announce", "deliver_due", "message_for", "message_for_event", "run_outbox"]
+__all__ = ["Delivery", "announcement", "deliver_due", "message_for", "message_for_event", "run_outbox"]
 
 SEND_TIMEOUT_S = 10.0
 IDLE_S = 1.0  # between looks at an empty outbox
@@ -25,11 +27,18 @@ BATCH = 20
 _log = logging.getLogger(__name__)
 
 
-async def announce(story: Story, outbox: Outbox) -> None:
-    """Queue the message about an alert, once per state. Raises ValueError for a story without an alert."""
+def announcement(story: Story, events: Sequence[Event] = ()) -> Message:
+    """The message about an alert once `events` have been recorded too; one per alert and final state.
+
+    It is queued in the transaction that ends the alert, so neither can be there without the other.
+    Raises ValueError for a story without an alert.
+    """
     if story.accepted is None:
         raise ValueError("a story that does not begin with AlertAccepted is nobody's")
-    await outbox.put(f"{story.accepted.alert_id}:{story.state}", message_for(story))
+    ended = copy.copy(story)
+    for event in events:
+        ended.add(event)
+    return Message(f"{story.accepted.alert_id}:{ended.state}", message_for(ended))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from app.pipeline.notify import LONGEST_PAUSE_S, announce, deliver_due, run_outbox
+from app.pipeline.notify import LONGEST_PAUSE_S, announcement, deliver_due, run_outbox
 from tests.fakes import FakeClock
 from tests.unit.notify import stories as s
 from tests.unit.notify.outbox import MemoryOutbox
@@ -130,13 +130,15 @@ async def test_the_loop_ends_while_resting():
     await asyncio.wait_for(run_outbox(MemoryOutbox(), Channel(), Endless(), stop), timeout=5)
 
 
-async def test_an_outcome_is_announced_once():
-    outbox, story = MemoryOutbox(), s.story(s.entered())
-    await announce(story, outbox)
-    await announce(story, outbox)
-    assert list(outbox.waiting) == [f"{s.ALERT}:filled"]
+def test_the_announcement_tells_how_the_alert_ends_before_it_is_recorded():
+    *before, last = s.entered()
+    story = s.story(before)
+    message = announcement(story, [last])
+    assert message.key == f"{s.ALERT}:filled"
+    assert message.text == announcement(s.story([*before, last])).text
+    assert story.finished is None
 
 
-async def test_nothing_is_announced_about_nobody():
+def test_nothing_is_announced_about_nobody():
     with pytest.raises(ValueError, match="AlertAccepted"):
-        await announce(s.story([s.signal_read()]), MemoryOutbox())
+        announcement(s.story([s.signal_read()]))

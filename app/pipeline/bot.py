@@ -1,0 +1,56 @@
+"""What the stages work with: every port and every rule, bundled once by the bootstrap."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from app.domain.ids import AccountId, StrategyId
+from app.domain.policy import RiskPolicy, StrategyProfile, VerdictPolicy
+from app.pipeline.risk import Readiness
+from app.pipeline.verdict import Jury
+from app.ports import Clock, EventLog, Exchange, Lanes, MarketData, Metrics, Outbox, Records
+
+
+@dataclass(slots=True)
+class Health:
+    """What the running process knows about its own fitness to trade; changed by the reconciler only."""
+
+    reconciled: set[AccountId] = field(default_factory=set)
+    clock_skew_s: dict[AccountId, float] = field(default_factory=dict)
+    halted: dict[AccountId, str] = field(default_factory=dict)  # account -> why entries are halted
+
+    def readiness(self, account: AccountId) -> Readiness:
+        return Readiness(
+            reconciled=account in self.reconciled,
+            clock_skew_s=self.clock_skew_s.get(account, 0.0),
+            halted=self.halted.get(account, ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long the order path waits, in real seconds."""
+
+    send_deadline_s: float = 2.0  # after the intent was marked sent, it must leave within this or never
+    fill_wait_s: float = 10.0  # for an accepted market order to become final
+    unknown_give_up_s: float = 120.0  # an unresolved outcome is handed to the reconciler
+    poll_s: float = 0.05  # first pause between looks; doubles up to `poll_max_s`
+    poll_max_s: float = 1.0
+    stop_tries: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    log: EventLog
+    records: Records
+    lanes: Lanes
+    exchanges: Mapping[AccountId, Exchange]
+    market: Mapping[AccountId, MarketData]
+    jury: Jury
+    outbox: Outbox
+    clock: Clock
+    metrics: Metrics
+    profile_of: Callable[[StrategyId], StrategyProfile | None]
+    risk_policy: RiskPolicy
+    verdict_policy: VerdictPolicy
+    health: Health
+    timing: Timing = field(default_factory=Timing)

@@ -1,0 +1,230 @@
+"""The desk: the one place where orders leave. Intent before wire, one outcome per request, nothing assumed.
+
+Each request is committed as an intent, then committed as sent with a deadline, then sent once. What comes back is
+Accepted, Rejected or Unknown; Unknown is resolved by looking, never by sending again (see `resolve`).
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+
+from app.domain import events as ev
+from app.domain.errors import VenueUnavailable
+from app.domain.ids import AccountId, AlertId, Symbol, client_order_id
+from app.domain.money import Price, Quantity
+from app.domain.order import (
+    Accepted,
+    OrderIntent,
+    OrderKind,
+    OrderOutcome,
+    OrderRequest,
+    OrderState,
+    Rejected,
+    Unknown,
+    VenueOrder,
+)
+from app.domain.position import VenuePosition
+from app.domain.side import OrderSide
+from app.domain.story import OrderLine
+from app.pipeline.bot import Bot
+from app.pipeline.journal import Journal
+from app.pipeline.wording import message_for_event
+from app.ports import Exchange, Fence, Message
+
+
+@dataclass(slots=True)
+class Desk:
+    """One symbol of one account, held by this worker for as long as its fence is good."""
+
+    bot: Bot
+    fence: Fence
+    _journals: dict[str, Journal] = field(default_factory=dict)
+
+    @property
+    def account(self) -> AccountId:
+        return self.fence.account
+
+    @property
+    def symbol(self) -> Symbol:
+        return self.fence.symbol
+
+    @property
+    def exchange(self) -> Exchange:
+        return self.bot.exchanges[self.account]
+
+    async def journal(self, stream: str) -> Journal:
+        """The one open journal of a stream: two would disagree about its version."""
+        if stream not in self._journals:
+            self._journals[stream] = await Journal.open(self.bot.log, stream, self.fence)
+        return self._journals[stream]
+
+    def open_journals(self) -> tuple[Journal, ...]:
+        return tuple(self._journals.values())
+
+    async def announce(self, journal: Journal, event: ev.Event) -> None:
+        """Record something people must hear about, and queue the message."""
+        text = message_for_event(event)
+        key = f"{journal.stream}/{journal.story.version + 1}"
+        await journal.record(event, messages=[Message(key, text)] if text else [])
+
+    async def venue_position(self) -> VenuePosition | None:
+        held = [p for p in await self.exchange.positions() if p.symbol == self.symbol]
+        return held[0] if held else None
+
+    # --- sending -------------------------------------------------------------------------------------
+
+    def request(
+        self,
+        journal: Journal,
+        leg: str,
+        side: OrderSide,
+        kind: OrderKind,
+        *,
+        quantity: Quantity | None = None,
+        trigger_price: Price | None = None,
+        callback_rate: Decimal | None = None,
+        reduce_only: bool = False,
+        close_position: bool = False,
+    ) -> OrderRequest:
+        """A request for the next attempt at this leg; the first attempt is epoch 0."""
+        epoch = sum(line.intent.leg == leg for line in journal.story.orders.values())
+        return OrderRequest(
+            client_id=client_order_id(journal.stream, leg, epoch),
+            account=self.account,
+            symbol=self.symbol,
+            side=side,
+            kind=kind,
+            quantity=quantity,
+            trigger_price=trigger_price,
+            callback_rate=callback_rate,
+            reduce_only=reduce_only,
+            close_position=close_position,
+        )
+
+    async def send(self, journal: Journal, request: OrderRequest, leg: str) -> OrderOutcome:
+        """Commit the intent, commit that it leaves, send it once, commit what came back."""
+        alert_id = AlertId(journal.stream.removeprefix("alert:")) if journal.stream.startswith("alert:") else None
+        await journal.record(ev.OrderIntended(OrderIntent(request, leg, alert_id)))
+        return await self.send_intended(journal, request)
+
+    async def send_intended(self, journal: Journal, request: OrderRequest) -> OrderOutcome:
+        """The second half of `send`, for an intent that is committed and was never sent."""
+        clock, timing = self.bot.clock, self.bot.timing
+        sent_at, started = clock.now(), clock.monotonic()
+        deadline = sent_at + timedelta(seconds=timing.send_deadline_s)
+        await journal.record(ev.OrderSent(request.client_id, sent_at, deadline))
+        if clock.monotonic() - started > timing.send_deadline_s:
+            # This process was stopped between the commit and here. Whoever looks for the order from now on may
+            # already have found it absent, so it must not leave any more.
+            outcome: OrderOutcome = Unknown("held up before sending; not sent")
+        else:
+            outcome = await self.exchange.place(request, sent_at=sent_at)
+        await self._record_outcome(journal, request, outcome)
+        return outcome
+
+    async def _record_outcome(self, journal: Journal, request: OrderRequest, outcome: OrderOutcome) -> None:
+        leg = journal.story.orders[request.client_id].intent.leg
+        match outcome:
+            case Accepted(venue_order_id=venue_order_id):
+                await journal.record(ev.OrderAccepted(request.client_id, venue_order_id))
+            case Rejected(code=code, text=text, halt_entries=halt):
+                if halt:
+                    self.bot.health.halted[self.account] = f"{code}: {text}"
+                    self.bot.metrics.alarm("entries_halted")
+                await journal.record(ev.OrderRejected(request.client_id, code, text))
+            case Unknown(reason=reason):
+                await journal.record(ev.OrderOutcomeUnknown(request.client_id, reason))
+        self.bot.metrics.ordered(leg, type(outcome).__name__.lower())
+
+    # --- looking -------------------------------------------------------------------------------------
+
+    async def resolve(self, journal: Journal, line: OrderLine, *, before: Quantity) -> VenueOrder | None:
+        """Find out what became of an order whose outcome is unknown. `before` is the position size before it was sent.
+
+        Returns the venue's record of it, or None once it is proven that it was never executed: the venue does not list
+        it after its window closed, and the position has not moved. Gives up with VenueUnavailable when neither can be
+        had in time; the order then stays UNKNOWN for the reconciler.
+        """
+        clock, request = self.bot.clock, line.intent.request
+        started, pause = clock.monotonic(), self.bot.timing.poll_s
+        while True:
+            found = await self._look(request)
+            if found is not None:
+                await self.record_found(journal, found)
+                return found
+            if self._window_closed(line, started) and await self._untouched(request, before):
+                await journal.record(
+                    ev.OrderExpired(request.client_id, "not at the venue after its window closed, position unchanged")
+                )
+                return None
+            if clock.monotonic() - started > self.bot.timing.unknown_give_up_s:
+                raise VenueUnavailable(f"order {request.client_id} is neither found nor proven absent")
+            await clock.sleep(pause)
+            pause = min(pause * 2, self.bot.timing.poll_max_s)
+
+    def _window_closed(self, line: OrderLine, started: float) -> bool:
+        """Has the time passed after which the venue refuses the request? By its clock, or by waiting it out."""
+        window_s = self.exchange.unknown_window_s
+        if line.deadline is not None and self.bot.clock.now() >= line.deadline + timedelta(seconds=window_s):
+            return True
+        return self.bot.clock.monotonic() - started >= self.bot.timing.send_deadline_s + window_s
+
+    async def _look(self, request: OrderRequest) -> VenueOrder | None:
+        try:
+            return await self.exchange.find(request)
+        except VenueUnavailable:
+            return None  # no answer is not an answer; the caller keeps asking until its own limit
+
+    async def _untouched(self, request: OrderRequest, before: Quantity) -> bool:
+        try:
+            # A second look after the window closed: the first may have been asked a moment before the order arrived.
+            if await self.exchange.find(request) is not None:
+                return False
+            held = await self.venue_position()
+        except VenueUnavailable:
+            return False
+        return (held.quantity if held else Quantity(Decimal(0))) == before
+
+    async def record_found(self, journal: Journal, found: VenueOrder) -> None:
+        """The venue knows the order: note its number, and its end if it ended without being executed."""
+        line = next(o for o in journal.story.orders.values() if o.intent.request.client_id == found.client_id)
+        if not line.venue_order_id:
+            await journal.record(ev.OrderAccepted(line.intent.request.client_id, found.venue_order_id))
+        await self.record_end(journal, line, found)
+
+    async def record_end(self, journal: Journal, line: OrderLine, found: VenueOrder) -> None:
+        """Note a cancellation, lapse or late rejection. Fills are recorded one by one by the reconciler."""
+        client_id = line.intent.request.client_id
+        if line.state.final or line.state is found.state:
+            return
+        if found.state is OrderState.CANCELED:
+            await journal.record(ev.OrderCanceled(client_id, "cancelled at the venue"))
+        elif found.state is OrderState.EXPIRED:
+            await journal.record(ev.OrderExpired(client_id, "lapsed at the venue"))
+        elif found.state is OrderState.REJECTED:
+            await journal.record(ev.OrderRejected(client_id, 0, "rejected by the venue after it was accepted"))
+
+    async def settled(self, request: OrderRequest) -> VenueOrder | None:
+        """An accepted market order in its final state, or the last that was seen of it when time ran out."""
+        clock, timing = self.bot.clock, self.bot.timing
+        started, pause, seen = clock.monotonic(), timing.poll_s, None
+        while clock.monotonic() - started < timing.fill_wait_s:
+            found = await self._look(request)
+            seen = found or seen
+            if found is not None and found.state in _ENDED:
+                return found
+            await clock.sleep(pause)
+            pause = min(pause * 2, timing.poll_max_s)
+        return seen
+
+    async def cancel(self, journal: Journal, line: OrderLine, why: str) -> bool:
+        """Take an order off the book; False when it was executed instead. Raises VenueUnavailable."""
+        if line.state.final:
+            return True
+        gone = await self.exchange.cancel(line.intent.request)
+        if gone:
+            await journal.record(ev.OrderCanceled(line.intent.request.client_id, why))
+        return gone
+
+
+_ENDED = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED})

@@ -1,0 +1,128 @@
+"""No position without a stop. Runs right after every entry, and over all symbols every few seconds in every task.
+
+A stop closes the whole position whatever its size, so partial fills and adds are covered. When a stop cannot be placed
+in three tries, or the market is already past it, the position is closed at market: that is what the stop was for.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from app.domain import events as ev
+from app.domain.errors import VenueUnavailable
+from app.domain.ids import ClientOrderId, position_stream
+from app.domain.money import Price
+from app.domain.order import Accepted, OrderKind, Unknown, VenueOrder
+from app.domain.position import Position, VenuePosition
+from app.domain.side import Side
+from app.pipeline.desk import Desk
+from app.pipeline.exits import cancel_protection, close_all
+from app.pipeline.journal import Journal
+from app.pipeline.reconcile import home_stream, sync
+
+_EMERGENCY_RATE = Decimal("0.02")  # stop distance for an adopted position when there is no market data to measure with
+_INTERVAL = "1h"  # whose ATR measures the stop of an adopted position
+
+
+async def guard(desk: Desk) -> None:
+    """Bring our records and the venue together, then leave the symbol protected or flat."""
+    ours = await sync(desk)
+    venue = await desk.venue_position()
+    if venue is None:
+        await cancel_protection(desk, why="the position is closed")
+        return
+    journal = await desk.journal(home_stream(ours) if ours else position_stream(desk.account, desk.symbol))
+    facts = await desk.bot.records.account_facts(desk.account)
+    if facts.killed:
+        await close_all(desk, journal, "flatten")
+        await sync(desk)
+        await cancel_protection(desk, why="kill switch")
+        return
+    if covering_stop(await desk.exchange.open_orders(desk.symbol), venue) is None:
+        desk.bot.metrics.alarm("naked_position")
+        await ensure_stop(desk, journal, venue.side, await _stop_level(desk, ours, venue))
+
+
+async def ensure_stop(desk: Desk, journal: Journal, side: Side, level: Price) -> bool:
+    """Have a stop at this level resting at the venue. False when the position had to be closed instead."""
+    for attempt in range(desk.bot.timing.stop_tries):
+        venue = await desk.venue_position()
+        if venue is None or venue.side is not side:
+            return False
+        if _already_past(level, venue):
+            return await _flatten(desk, journal, f"the market ({venue.mark_price}) is past the stop at {level}")
+        live = covering_stop(await desk.exchange.open_orders(desk.symbol), venue)
+        if live is not None and live.trigger_price == level:
+            await _note_stop(desk, journal, live, level)
+            return True
+        if live is not None:
+            await _take_off(desk, live)
+        request = desk.request(journal, "stop", side.exit, OrderKind.STOP, trigger_price=level, close_position=True)
+        outcome = await desk.send(journal, request, "stop")
+        if isinstance(outcome, Accepted):
+            await journal.record(ev.StopPlaced(desk.account, desk.symbol, request.client_id, level))
+            return True
+        if isinstance(outcome, Unknown):
+            await desk.bot.clock.sleep(desk.bot.timing.poll_s * 2**attempt)
+    return await _flatten(desk, journal, f"no stop could be placed in {desk.bot.timing.stop_tries} tries")
+
+
+def covering_stop(book: Sequence[VenueOrder], venue: VenuePosition) -> VenueOrder | None:
+    """The resting stop that would close all of this position, if there is one."""
+    for order in book:
+        whole = order.close_position or (order.reduce_only and order.quantity >= venue.quantity)
+        if order.kind is OrderKind.STOP and order.side is venue.side.exit and whole and order.trigger_price is not None:
+            return order
+    return None
+
+
+async def _note_stop(desk: Desk, journal: Journal, live: VenueOrder, level: Price) -> None:
+    """A stop from an earlier attempt, or from before a crash, does the work: say so in the records."""
+    row = await desk.bot.records.order(ClientOrderId(live.client_id))
+    ours = await desk.bot.records.position(desk.account, desk.symbol)
+    if row is not None and (ours is None or ours.stop_price != level):
+        await journal.record(ev.StopPlaced(desk.account, desk.symbol, ClientOrderId(live.client_id), level))
+
+
+async def _take_off(desk: Desk, live: VenueOrder) -> None:
+    """Remove the old stop: venues hold one whole-position stop a side. The new one follows at once."""
+    row = await desk.bot.records.order(ClientOrderId(live.client_id))
+    if row is None:
+        return
+    journal = await desk.journal(row.stream)
+    await desk.cancel(journal, journal.story.orders[row.intent.request.client_id], "moving the stop")
+
+
+async def _flatten(desk: Desk, journal: Journal, why: str) -> bool:
+    desk.bot.metrics.alarm("flattened")
+    await desk.announce(journal, ev.ProtectionFailed(desk.account, desk.symbol, why))
+    await close_all(desk, journal, "flatten")
+    return False
+
+
+def _already_past(level: Price, venue: VenuePosition) -> bool:
+    return (venue.mark_price.value - level.value) * venue.side.sign <= 0
+
+
+async def _stop_level(desk: Desk, ours: Position | None, venue: VenuePosition) -> Price:
+    """Where the stop belongs: as recorded, as decided by an alert that is not finished, or measured now."""
+    if ours is not None and ours.stop_price is not None:
+        return ours.stop_price
+    for stream in await _streams(desk, ours):
+        decision = (await desk.journal(stream)).story.decision
+        if decision is not None and decision.entry is not None and decision.entry.side is venue.side:
+            return decision.entry.stop_loss
+    distance = venue.mark_price.value * _EMERGENCY_RATE
+    try:
+        view = await desk.bot.market[desk.account].view(desk.symbol, _INTERVAL)
+        distance = Decimal(repr(view.atr)) * desk.bot.risk_policy.atr_stop_multiple
+    except VenueUnavailable:
+        pass  # the fixed distance stands: a rough stop now beats a fine one later
+    level = venue.mark_price.value - distance * venue.side.sign
+    instrument = (await desk.exchange.instruments()).get(desk.symbol)
+    return instrument.quoted(Price(level)) if instrument else Price(level)
+
+
+async def _streams(desk: Desk, ours: Position | None) -> list[str]:
+    rows = await desk.bot.records.open_orders(desk.account, desk.symbol)
+    entries = [row.stream for row in rows if row.intent.request.adds_exposure]
+    return ([home_stream(ours)] if ours else []) + entries

@@ -1,0 +1,201 @@
+"""Stage 4: reach the target position on the venue, and leave it protected.
+
+Open and add: entry, stop, targets. Reduce and close: exit. Reverse: close, wait for flat, open. Every step first looks
+at the alert's own story, so a run that was killed anywhere goes on where it stopped and nothing is done twice.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from app.domain import events as ev
+from app.domain.alert import AlertState
+from app.domain.decision import Decision, DenyReason, Entry, Move, Refusal, Stage
+from app.domain.ids import alert_stream
+from app.domain.money import Quantity, plain
+from app.domain.order import OrderKind, OrderState, VenueOrder
+from app.domain.story import OrderLine
+from app.pipeline.desk import Desk
+from app.pipeline.exits import cancel_protection, close_all, reduce
+from app.pipeline.guardian import ensure_stop
+from app.pipeline.journal import Journal
+from app.pipeline.reconcile import sync
+
+_NOTHING = Quantity(Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How an alert ended: its final state and one sentence for people; a refusal when somebody said no."""
+
+    state: AlertState
+    summary: str
+    refusal: Refusal | None = None
+
+
+async def execute(desk: Desk, journal: Journal, decision: Decision) -> Finish:
+    """Do what was decided. Raises VenueUnavailable when the venue keeps silent: the alert is then tried again."""
+    match decision.move:
+        case Move.CLOSE:
+            return await _close(desk, journal, decision)
+        case Move.REDUCE:
+            return await _reduce(desk, journal, decision)
+        case Move.REVERSE:
+            if journal.story.leg("entry") is None:
+                await _close(desk, journal, decision)
+            return await _enter(desk, journal, _entry(decision))
+        case Move.OPEN | Move.ADD:
+            return await _enter(desk, journal, _entry(decision))
+
+
+def _entry(decision: Decision) -> Entry:
+    if decision.entry is None:
+        raise ValueError(f"{decision.move} without an entry")
+    return decision.entry
+
+
+# --- leaving -----------------------------------------------------------------------------------------
+
+
+async def _close(desk: Desk, journal: Journal, decision: Decision) -> Finish:
+    held = await desk.venue_position()
+    if held is not None and held.side is decision.close_side:
+        await close_all(desk, journal, "close")
+    await sync(desk)
+    await cancel_protection(desk, why="the position is closed")
+    return Finish(AlertState.CLOSED, f"closed {decision.close_side} {desk.symbol}")
+
+
+async def _reduce(desk: Desk, journal: Journal, decision: Decision) -> Finish:
+    before = await desk.bot.records.position(desk.account, desk.symbol)
+    executed = await reduce(desk, journal, decision.close_ratio)
+    after = await sync(desk)
+    if after is None:
+        await cancel_protection(desk, why="the position is closed")
+    elif before is not None and before.alert_id is not None:
+        opened = await desk.journal(alert_stream(before.alert_id))
+        if opened.story.decision is not None and opened.story.decision.entry is not None:
+            await _place_targets(desk, opened, opened.story.decision.entry, after.quantity)
+    line = journal.story.leg("close")
+    if not executed:
+        note = line.note if line else "the position was already closed"
+        return _failed(DenyReason.VENUE_REJECTED if line else DenyReason.ALREADY_FLAT, f"nothing was closed: {note}")
+    return Finish(AlertState.CLOSED, f"reduced {decision.close_side} {desk.symbol} by {executed}")
+
+
+# --- entering ----------------------------------------------------------------------------------------
+
+
+async def _enter(desk: Desk, journal: Journal, entry: Entry) -> Finish:
+    line = await _entry_sent(desk, journal, entry)
+    if line is None:
+        return _expired("the bot was interrupted before the order left, and the signal is too old now")
+    if line.state is OrderState.REJECTED:
+        return _failed(DenyReason.VENUE_REJECTED, f"the venue rejected the entry: {line.note}")
+    if line.state is OrderState.EXPIRED and not line.venue_order_id:
+        return _expired(f"the entry was never executed: {line.note}")
+    found = await _entry_outcome(desk, journal, line)
+    if found is None:
+        return _expired("the entry never reached the market")
+    if not found.filled and await desk.venue_position() is None:
+        return _failed(DenyReason.NOT_EXECUTED, f"the entry ended {found.state} without a fill")
+    protected = await ensure_stop(desk, journal, entry.side, entry.stop_loss)
+    position = await sync(desk)
+    if not protected:
+        await cancel_protection(desk, why="the position is closed")
+        return _failed(DenyReason.STOP_IMPOSSIBLE, "the entry was filled but no stop could be placed: closed at market")
+    filled = Quantity(line.filled) if line.filled else found.filled
+    if position is not None:
+        await _place_targets(desk, journal, entry, filled)
+    at = f" @ {plain(_average(line))}" if line.fills else ""
+    return Finish(AlertState.FILLED, f"{entry.side} {desk.symbol} {filled}{at}, stop {entry.stop_loss}")
+
+
+async def _entry_sent(desk: Desk, journal: Journal, entry: Entry) -> OrderLine | None:
+    """The entry order, sent once in the life of this alert. None when it was never sent and is too old to be."""
+    line = journal.story.leg("entry")
+    if line is not None and line.state is not OrderState.INTENT:
+        return line
+    if _too_old(desk, journal):
+        if line is not None:
+            await journal.record(ev.OrderExpired(line.intent.request.client_id, "not sent: too old"))
+        return None
+    await desk.exchange.prepare(desk.symbol, entry.leverage)
+    if line is None:
+        request = desk.request(journal, "entry", entry.side.entry, OrderKind.MARKET, quantity=entry.quantity)
+        await desk.send(journal, request, "entry")
+    else:
+        await desk.send_intended(journal, line.intent.request)
+    return journal.story.leg("entry")
+
+
+def _too_old(desk: Desk, journal: Journal) -> bool:
+    signal = journal.story.signal
+    limit = timedelta(seconds=desk.bot.risk_policy.entry_max_age_s)
+    return signal is not None and desk.bot.clock.now() - signal.fired_at > limit
+
+
+async def _entry_outcome(desk: Desk, journal: Journal, line: OrderLine) -> VenueOrder | None:
+    """What the venue made of the entry: its final record, or None when it is proven never to have been executed."""
+    if line.state in (OrderState.SENT, OrderState.UNKNOWN):
+        before = await desk.bot.records.position(desk.account, desk.symbol)
+        found = await desk.resolve(journal, line, before=before.quantity if before else _NOTHING)
+        if found is None:
+            return None
+    return await desk.settled(line.intent.request)
+
+
+async def _place_targets(desk: Desk, journal: Journal, entry: Entry, quantity: Quantity) -> None:
+    """Take-profits and a trailing stop. One that is refused is noted, not fatal: the stop protects all the same."""
+    instrument = (await desk.exchange.instruments())[desk.symbol]
+    left = quantity
+    for number, target in enumerate(entry.take_profits, start=1):
+        last = number == len(entry.take_profits) and sum(t.ratio for t in entry.take_profits) == 1
+        share = left if last else min(quantity.times(target.ratio).floored_to(instrument.step), left)
+        left = left - share
+        if share < instrument.min_quantity or _rests(journal, f"tp{number}"):
+            continue
+        request = desk.request(
+            journal,
+            f"tp{number}",
+            entry.side.exit,
+            OrderKind.TAKE_PROFIT,
+            quantity=share,
+            trigger_price=target.price,
+            reduce_only=True,
+        )
+        await desk.send(journal, request, f"tp{number}")
+    if entry.trailing_stop is not None and not _rests(journal, "trail"):
+        request = desk.request(
+            journal,
+            "trail",
+            entry.side.exit,
+            OrderKind.TRAILING_STOP,
+            quantity=quantity,
+            trigger_price=entry.trailing_stop.activation,
+            callback_rate=entry.trailing_stop.callback_rate,
+            reduce_only=True,
+        )
+        await desk.send(journal, request, "trail")
+
+
+def _rests(journal: Journal, leg: str) -> bool:
+    """Was this target placed before a crash? One that ended (cancelled for a reduction) is placed anew."""
+    line = journal.story.leg(leg)
+    return line is not None and line.state not in (OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED)
+
+
+def _average(line: OrderLine) -> Decimal:
+    worth = sum((fill.quantity.value * fill.price.value for fill in line.fills), Decimal(0))
+    return (worth / line.filled).quantize(Decimal("1e-8"))
+
+
+# --- endings -----------------------------------------------------------------------------------------
+
+
+def _failed(reason: DenyReason, detail: str) -> Finish:
+    return Finish(AlertState.FAILED, detail, Refusal(Stage.ORDER, reason, detail))
+
+
+def _expired(detail: str) -> Finish:
+    return Finish(AlertState.EXPIRED, detail, Refusal(Stage.ORDER, DenyReason.NOT_EXECUTED, detail))

@@ -1,7 +1,7 @@
 """The equity curve of a demo run as a picture."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import matplotlib as mpl
@@ -9,6 +9,10 @@ import matplotlib as mpl
 mpl.use("Agg")  # a file, not a window
 from matplotlib import dates as mdates
 from matplotlib import pyplot as plt
+
+def _formatter() -> mdates.DateFormatter:
+    return mdates.DateFormatter("%d %b", tz=UTC)  # type: ignore[no-untyped-call]
+
 
 _INK, _GAIN, _LOSS = "#1f2933", "#1a7f5a", "#b3413a"
 
@@ -31,7 +35,7 @@ def draw_equity(curve: Sequence[tuple[datetime, float]], title: str, note: str, 
     top.set_title(title, loc="left", color=_INK, fontsize=12, fontweight="bold")
     bottom.fill_between(times, drawdown, 0.0, color=_LOSS, alpha=0.35, linewidth=0)
     bottom.set_ylabel("drawdown (%)")
-    bottom.xaxis.set_major_formatter(mdates.ConciseDateFormatter(mdates.AutoDateLocator()))
+    bottom.xaxis.set_major_formatter(_formatter())
     for axis in (top, bottom):
         axis.grid(visible=True, alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)

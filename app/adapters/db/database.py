@@ -5,14 +5,14 @@ from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.adapters.db.event_log import SqlEventLog, WallClock, utc_now
+from app.adapters.db.event_log import SqlEventLog
 from app.adapters.db.inbox import SqlInbox
 from app.adapters.db.lanes import SqlLanes
 from app.adapters.db.migrations import change_schema, check_schema
 from app.adapters.db.outbox import SqlOutbox
 from app.adapters.db.queries import SqlQueries
 from app.adapters.db.records import SqlRecords
-from app.adapters.db.store import Store, make_engine
+from app.adapters.db.store import Store, WallClock, make_engine, utc_now
 from app.ports import Clock
 
 

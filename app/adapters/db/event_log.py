@@ -4,7 +4,7 @@ An append either is there completely or not at all. When the connection breaks i
 under the lock of the chain's head, before anything is said; it is never written again blindly.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,19 +14,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.adapters.db.chain import canonical, row_hash
+from app.adapters.db.outbox import queue_messages
 from app.adapters.db.projections import project
-from app.adapters.db.store import CommitUnknown, Store
+from app.adapters.db.store import CommitUnknown, Store, WallClock
 from app.adapters.db.tables import chain_head, events, lanes
 from app.domain.errors import LaneLost, StorageUnavailable, VersionConflict
 from app.domain.events import Event, Recorded
-from app.ports import Append, Clock, Fence
-
-WallClock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """Real time, for leases: they must run out even while the venue's clock is replayed."""
-    return datetime.now(UTC)
+from app.ports import Append, Clock, Fence, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ class SqlEventLog:
         self._clock = clock
         self._wall_clock = wall_clock
 
-    async def append(self, *appends: Append, fence: Fence | None = None) -> None:
+    async def append(self, *appends: Append, fence: Fence | None = None, messages: Sequence[Message] = ()) -> None:
         written: Written | None = None
         try:
             async with self._store.write() as connection:
@@ -56,6 +50,7 @@ class SqlEventLog:
                 if numbered:
                     written = await extend_chain(connection, head, numbered, self._clock.now())
                     await project(connection, written.recorded)
+                await queue_messages(self._store, connection, messages, self._wall_clock())
         except CommitUnknown:
             if written is None or not await self._arrived(written):
                 raise

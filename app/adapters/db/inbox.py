@@ -13,10 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.adapters.db.event_log import WallClock, extend_chain, lock_head
+from app.adapters.db.event_log import extend_chain, lock_head
 from app.adapters.db.group_commit import GroupCommit
 from app.adapters.db.lanes import create_lanes, free_lane, lane_is_free, take_lane
-from app.adapters.db.store import CommitUnknown, Store
+from app.adapters.db.store import CommitUnknown, Store, WallClock
 from app.adapters.db.tables import alerts, is_open, lanes
 from app.domain.alert import Alert, AlertState, Preset
 from app.domain.errors import StorageUnavailable

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.adapters.db.event_log import WallClock
-from app.adapters.db.store import Store
+from app.adapters.db.store import Store, WallClock
 from app.adapters.db.tables import lanes
 from app.domain.errors import LaneLost
 from app.domain.ids import AccountId, Symbol

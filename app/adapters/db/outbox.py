@@ -5,13 +5,14 @@ can arrive twice after a crash, and is never lost.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.adapters.db.event_log import WallClock
-from app.adapters.db.store import Store
+from app.adapters.db.store import Store, WallClock
 from app.adapters.db.tables import outbox
+from app.ports import Message
 
 MAX_TRIES = 10
 FIRST_PAUSE_S = 2.0
@@ -27,10 +28,8 @@ class SqlOutbox:
         self._wall_clock = wall_clock
 
     async def put(self, key: str, text: str) -> None:
-        now = self._wall_clock()
-        row = {"key": key, "text": text, "state": "waiting", "tries": 0, "put_at": now, "due_at": now, "error": ""}
         async with self._store.write() as connection:
-            await connection.execute(self._store.insert(outbox).values(row).on_conflict_do_nothing())
+            await queue_messages(self._store, connection, [Message(key, text)], self._wall_clock())
 
     async def due(self, limit: int) -> Sequence[tuple[str, str]]:
         now = self._wall_clock()
@@ -71,3 +70,22 @@ class SqlOutbox:
                 "due_at": self._wall_clock() + timedelta(seconds=pause_s),
             }
             await connection.execute(sa.update(outbox).where(mine).values(row))
+
+
+async def queue_messages(store: Store, connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> None:
+    """Queue each once, inside the caller's transaction: said exactly when what it speaks of is true."""
+    if not messages:
+        return
+    rows = [
+        {
+            "key": message.key,
+            "text": message.text,
+            "state": "waiting",
+            "tries": 0,
+            "put_at": now,
+            "due_at": now,
+            "error": "",
+        }
+        for message in messages
+    ]
+    await connection.execute(store.insert(outbox).on_conflict_do_nothing(), rows)

@@ -5,8 +5,9 @@ COMMIT leaves as CommitUnknown: whoever wrote must look whether it is there befo
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from app.domain.errors import BadSettings, StorageUnavailable
 
+WallClock = Callable[[], datetime]
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -31,6 +33,11 @@ _DRIVERS = {
 # lock timeout, and a primary that has become a read-only standby.
 _RETRYABLE_CLASSES = frozenset({"08", "53", "57", "58", "40", "28", "3D"})
 _RETRYABLE_CODES = frozenset({"55P03", "25006", "25P03"})
+
+
+def utc_now() -> datetime:
+    """Real time, for leases and pauses: they must run out even while the venue's clock is replayed."""
+    return datetime.now(UTC)
 
 
 class CommitUnknown(StorageUnavailable):

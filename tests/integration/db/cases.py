@@ -112,7 +112,7 @@ async def until(done: Callable[[], Awaitable[bool]], deadline_s: float = 30) -> 
     """Poll until it is so."""
 
     async def poll() -> None:
-        while not await done():
+        while not await done():  # noqa: ASYNC110 - what it waits for is in another process
             await asyncio.sleep(0.01)
 
     await asyncio.wait_for(poll(), deadline_s)

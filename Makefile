@@ -1,51 +1,83 @@
 # Everything lives in .venv; the command is .venv/bin/tradingbot.
-PYTHON ?= python3
+# On a fresh machine `make demo` and `make test` need Python 3.11 or newer, make, git, and the package index once.
+
+# The first Python that is new enough; 3.11 is what the project is measured on. `make PYTHON=/path/to/python …` decides.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3 python3.12 python3.13,\
+	$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))) python3)
+WORKERS ?= 2
 BIN := .venv/bin
+NO_DOWNLOAD = { echo >&2 "make: the packages could not be downloaded. Once they are, everything runs offline."; \
+	echo >&2 "      Behind a mirror, set PIP_INDEX_URL (and SSL_CERT_FILE for its certificate) and try again."; exit 1; }
+# uv installs what pip would: it looks where pip was told to look.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 .PHONY: help setup setup-dev demo serve test check format lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
+	@echo "make <target>"
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' \
+		| while IFS='|' read -r target what; do printf '  %-10s %s\n' "$$target" "$$what"; done
 
 setup: .venv/.product ## install the product into .venv
 setup-dev: .venv/.dev ## install the product, the training extra and the test tools
 
-.venv/bin/uv:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --require-hashes -r requirements-uv.txt
+$(BIN)/uv: requirements-uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo >&2 "make: Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+		echo >&2 "make: $(PYTHON) cannot make environments: apt-get install python3-venv, or another PYTHON=…"; exit 1; }
+	@test -x $(BIN)/python || echo "Making .venv with $$($(PYTHON) --version) …"
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt || $(NO_DOWNLOAD)
+	@touch $@
 
-.venv/.product: .venv/bin/uv requirements.txt pyproject.toml
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+.venv/.product: $(BIN)/uv requirements.txt pyproject.toml
+	@echo "Installing the product …"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt || $(NO_DOWNLOAD)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/.dev: .venv/.product requirements-dev.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	@echo "Installing the training extra and the test tools (1.5 GB the first time) …"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt || $(NO_DOWNLOAD)
 	@touch $@
 
+# The stand-in server for the language-model services is an npm package; tests that need it say so when it is absent.
+.venv/.node: tests/node/package-lock.json | .venv/.dev
+	@if command -v npm >/dev/null; then \
+		npm ci --prefix tests/node --silent --no-audit --no-fund --no-update-notifier \
+			&& touch $@ || echo >&2 "make: npm could not install tests/node; the tests that need it will say so."; \
+	else echo >&2 "make: npm is not installed; the tests that need it are skipped."; fi
+
 demo: .venv/.product ## set up, replay a tape of alerts through app and local exchange, say what happened
-	$(BIN)/tradingbot demo
+	@$(BIN)/tradingbot demo
 
 serve: .venv/.product ## run the bot (paper mode unless .env says otherwise)
-	$(BIN)/tradingbot serve
+	@$(BIN)/tradingbot serve
 
-test: .venv/.dev ## set up and pass every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+test: .venv/.dev .venv/.node ## set up and pass every test (WORKERS=n processes, 2 by default)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 check: .venv/.dev ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 format: .venv/.dev ## rewrite to the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: .venv/bin/uv ## recompute the locks with hashes
-	$(BIN)/uv pip compile --quiet --upgrade --no-header --generate-hashes --python-version 3.11 --all-extras pyproject.toml -o requirements-dev.txt
-	$(BIN)/uv pip compile --quiet --no-header --generate-hashes --python-version 3.11 -c requirements-dev.txt pyproject.toml -o requirements.txt
+UPGRADE ?= --upgrade
+COMPILE = $(BIN)/uv pip compile --quiet --universal --no-header --generate-hashes --python-version 3.11
+lock: $(BIN)/uv ## recompute the locks with hashes (UPGRADE= keeps the versions)
+	$(COMPILE) $(UPGRADE) --all-extras pyproject.toml -o requirements-dev.txt
+	$(COMPILE) -c requirements-dev.txt pyproject.toml -o requirements.txt
+	printf 'setuptools\nuv\n' | $(COMPILE) $(UPGRADE) --no-annotate -c requirements-dev.txt - -o requirements-uv.txt
 
 clean: ## remove the environment and everything the bot wrote
-	rm -rf .venv var
+	rm -rf .venv var tests/node/node_modules

@@ -12,9 +12,11 @@ VenueUnavailable
 No exception carries a key, a signature, a header or an address, and none is chained to one that does.
 """
 
+import asyncio
 import json
 import logging
 import warnings
+from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -185,6 +187,17 @@ class BinanceClient(AsyncClient):  # type: ignore[misc] # the library has no typ
             await self.server_time()
         except VenueUnavailable as error:
             log.warning("could not measure the clock: %s", error)
+
+
+async def both(first: Coroutine[Any, Any, Any], second: Coroutine[Any, Any, Any]) -> tuple[Any, Any]:
+    """Two questions at once; when one fails, the other is called off and nothing is left running."""
+    tasks = (asyncio.create_task(first), asyncio.create_task(second))
+    try:
+        return await tasks[0], await tasks[1]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _json(body: bytes) -> Any:

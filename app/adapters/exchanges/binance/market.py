@@ -3,12 +3,11 @@
 VenueUnavailable when there is no answer, too few candles, or the newest is stale: nothing is judged on old data.
 """
 
-import asyncio
 import math
 from datetime import timedelta
 
 from app.adapters.exchanges.binance import parse
-from app.adapters.exchanges.binance.client import BinanceClient
+from app.adapters.exchanges.binance.client import BinanceClient, both
 from app.adapters.exchanges.binance.limits import HeldBack
 from app.domain.candle import INTERVALS, MarketView
 from app.domain.errors import VenueUnavailable
@@ -31,7 +30,7 @@ class Market:
         refused = self._client.limits.why_no_entry()
         if refused is not None:
             raise HeldBack(f"not sent: {refused}")
-        rows, premium = await asyncio.gather(
+        rows, premium = await both(
             self._client.futures_klines(symbol=symbol, interval=interval, limit=_LIMIT),
             self._client.futures_mark_price(symbol=symbol),
         )

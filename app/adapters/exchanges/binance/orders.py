@@ -6,14 +6,13 @@ in which a lost one leaves the outcome unknown, and what RESULT adds has to be r
 carry no average price any more.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from app.adapters.exchanges.binance import codes, parse
-from app.adapters.exchanges.binance.client import BinanceClient, ErrorAnswer, NotSent
+from app.adapters.exchanges.binance.client import BinanceClient, ErrorAnswer, NotSent, both
 from app.adapters.exchanges.binance.limits import HeldBack
 from app.domain.errors import VenueUnavailable
 from app.domain.ids import Symbol
@@ -128,7 +127,7 @@ class Orders:
         return parse.triggered(row, child)
 
     async def open_orders(self, symbol: Symbol) -> Sequence[VenueOrder]:
-        regular, conditional = await asyncio.gather(
+        regular, conditional = await both(
             self._client.futures_get_open_orders(symbol=symbol),
             self._client.futures_get_open_algo_orders(symbol=symbol),
         )

@@ -239,7 +239,7 @@ def commission(row: Row) -> tuple[Decimal, str]:
 @_strict
 def balance(account: Row) -> AccountBalance:
     """From the account information, whose USDT row counts isolated positions too (the balance endpoint's does not)."""
-    row = next(asset for asset in account["assets"] if asset["asset"] == QUOTE)
+    row = {asset["asset"]: asset for asset in account["assets"]}[QUOTE]
     return AccountBalance(
         equity=Money(decimal(row["marginBalance"])),
         available=Money(decimal(row["availableBalance"])),

@@ -46,7 +46,7 @@ class PrometheusMetrics:
 
     def __init__(self, *, accounts: Iterable[str] = ("main",)) -> None:
         self._accounts = frozenset(accounts)
-        self._registry = registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
         self._refused = Counter(
             "tradingbot_alerts_refused", "Alerts refused, by reason.", ["reason"], registry=registry
         )
@@ -129,7 +129,7 @@ class PrometheusMetrics:
 
     def render(self) -> bytes:
         """Everything, in the text format that `CONTENT_TYPE` names."""
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)
 
     def _begin_at_zero(self) -> None:
         """A counter that appears with its first event hides that event from `rate()`; rare ones begin at zero."""

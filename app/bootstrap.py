@@ -1,0 +1,298 @@
+"""Joins ports to adapters: the only file that knows both sides. Settings in, a bot that can be started out.
+
+Building connects to nothing. `Application.open` does, and raises OperatorError when a person must change something;
+a venue or Redis that does not answer yet is no reason not to start, for alerts must be taken in all the same.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from ai.seats import SeatsConfig, fill_seats
+from app.adapters.clock import SystemClock
+from app.adapters.console import ConsoleNotifier
+from app.adapters.db.database import Database
+from app.adapters.exchanges.binance.config import BinanceConfig
+from app.adapters.exchanges.binance.exchange import BinanceExchange
+from app.adapters.local import LocalDoorbell, LocalRateLimiter
+from app.adapters.metrics import PrometheusMetrics
+from app.adapters.redis.client import connect
+from app.adapters.redis.doorbell import RedisDoorbell
+from app.adapters.redis.limiter import RedisRateLimiter
+from app.adapters.telegram.notifier import TelegramNotifier
+from app.api.deps import AccountView, Api, IntakeRules
+from app.domain.errors import OperatorError, VenueUnavailable
+from app.domain.ids import AccountId, AlertId, Symbol
+from app.domain.money import Money
+from app.pipeline.bot import Bot, Health
+from app.pipeline.controls import Controls
+from app.pipeline.verdict import Jury
+from app.ports import Clock, Doorbell, Notifier, RateLimiter, Records
+from app.registry import Registry
+from app.settings import Mode, Settings
+from app.worker import Worker, WorkerConfig
+
+log = structlog.get_logger(__name__)
+ACCOUNT = AccountId("main")  # the one venue account there is so far
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+INSTRUMENTS_EVERY_S = 600.0
+INSTRUMENTS_RETRY_S = 1.0  # while the venue has not told yet
+_Calls = list[Callable[[], Awaitable[None]]]
+
+
+class ClosableNotifier(Notifier, Protocol):
+    async def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Venue:
+    """The venue as the API sees it: what it trades, and what its account holds."""
+
+    exchange: BinanceExchange
+    mode: Mode
+    records: Records
+    _instruments: frozenset[Symbol] = frozenset()
+
+    def tradable(self) -> Collection[Symbol]:
+        return self._instruments
+
+    async def refresh_instruments(self) -> None:
+        """Ask what is traded now. Keeps the old list when the venue is silent."""
+        try:
+            found = await self.exchange.instruments()
+        except VenueUnavailable as error:
+            log.warning("the venue does not list its instruments yet", error=str(error))
+            return
+        self._instruments = frozenset(symbol for symbol, item in found.items() if item.trading)
+
+    async def equity(self, _: AccountId) -> Money:
+        return (await self.exchange.balance()).equity
+
+    async def accounts(self) -> Sequence[AccountView]:
+        try:
+            balance = await self.exchange.balance()
+        except VenueUnavailable:
+            balance = None
+        facts = await self.records.account_facts(ACCOUNT)
+        return [AccountView(ACCOUNT, self.exchange.name, self.mode.value, balance, facts)]
+
+    async def answers(self) -> str:
+        """A readiness check."""
+        return f"{self.exchange.name}, its time is {(await self.exchange.server_time()).isoformat(timespec='seconds')}"
+
+    async def refuse_dangerous_key(self) -> None:
+        """Real money is not trusted to a key that could do more than trade. Raises OperatorError."""
+        dangers = await self.exchange.key_dangers()
+        if dangers and self.mode is Mode.LIVE:
+            raise OperatorError("this API key must not trade real money: " + "; ".join(dangers))
+        for danger in dangers:
+            log.warning("the API key should be tightened before live use", danger=danger)
+
+
+@dataclass(slots=True)
+class Application:
+    """Everything that runs in one process, built and not yet started."""
+
+    settings: Settings
+    database: Database
+    venue: Venue
+    bot: Bot
+    api: Api
+    worker: Worker
+    notes: tuple[str, ...]  # who sits in which seat
+    _opening: Sequence[Callable[[], Awaitable[None]]]
+    _closing: Sequence[Callable[[], Awaitable[None]]]
+
+    async def open(self, *, migrate: bool) -> None:
+        """Connect. Raises OperatorError or StorageUnavailable when the database cannot be used."""
+        await self.database.open(migrate=migrate)
+        await self.venue.exchange.open()
+        for begin in self._opening:
+            await begin()
+        if not self.settings.paper:
+            await self.venue.refuse_dangerous_key()
+        await self.venue.refresh_instruments()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.worker.run(stop))
+            tasks.create_task(self._follow_instruments(stop))
+
+    async def _follow_instruments(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            wait_s = INSTRUMENTS_EVERY_S if self.venue.tradable() else INSTRUMENTS_RETRY_S
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), wait_s)
+            if not stop.is_set():
+                await self.venue.refresh_instruments()
+
+    async def close(self) -> None:
+        """Let go of everything; one that fails does not keep the others open."""
+        for close in (self.venue.exchange.close, *self._closing, self.database.close):
+            try:
+                await close()
+            except Exception:
+                log.exception("while closing")
+
+
+def build(settings: Settings, *, clock: Clock | None = None, name: str | None = None) -> Application:
+    """Wire one process. `clock` is the local exchange's own when it runs in this process. Raises OperatorError."""
+    clock = clock or SystemClock()
+    name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    metrics = PrometheusMetrics(accounts=(ACCOUNT,))
+    database = Database(settings.database.url.get_secret_value(), clock)
+    exchange = _exchange(settings, clock)
+    seats = fill_seats(_seats(settings))
+    doorbell, limiter, opening, closing = _between_processes(settings, clock, name)
+    registry = Registry(
+        settings.intake.strategies_file,
+        paper=settings.paper,
+        webhook_secret=settings.intake.webhook_secret.get_secret_value() if settings.intake.webhook_secret else "",
+        monotonic=clock.monotonic,
+        alarm=log.error,
+        accounts=(ACCOUNT,),
+    )
+    bot = Bot(
+        log=database.events,
+        records=database.records,
+        lanes=database.lanes,
+        exchanges={ACCOUNT: exchange},
+        market={ACCOUNT: exchange},
+        jury=Jury(seats.prompter, seats.voters),
+        clock=clock,
+        outbox=database.outbox,
+        metrics=metrics,
+        profile_of=registry.profile,
+        risk_policy=settings.risk,
+        verdict_policy=settings.verdict,
+        health=Health(),
+    )
+    notifier = _notifier(settings, clock)
+    venue = Venue(exchange, settings.mode, database.records)
+    controls = Controls(
+        database.events,
+        database.records,
+        (ACCOUNT,),
+        clock=clock,
+        doorbell=doorbell,
+        equity=venue.equity,
+    )
+    api = Api(
+        inbox=database.inbox,
+        queries=database.queries,
+        doorbell=doorbell,
+        limiter=limiter,
+        strategies=registry,
+        controls=controls,
+        clock=clock,
+        new_alert_id=new_alert_id,
+        tradable=venue.tradable,
+        accounts=venue.accounts,
+        probes={"venue": venue.answers, "reconciled": lambda: _reconciled_probe(bot)},
+        metrics=metrics.registry,
+        api_token=settings.server.api_token.get_secret_value() if settings.server.api_token else "",
+        paper=settings.paper,
+        intake=IntakeRules(allow_from=settings.server.allowed_senders, trusted_proxies=settings.server.trusted_proxies),
+    )
+    work = settings.work
+    worker = Worker(
+        bot,
+        database.inbox,
+        doorbell,
+        notifier,
+        WorkerConfig(
+            name=name,
+            concurrency=work.concurrency,
+            lease_s=work.lease_s,
+            idle_poll_s=work.idle_poll_s,
+            reconcile_s=work.reconcile_s,
+        ),
+    )
+    return Application(
+        settings,
+        database,
+        venue,
+        bot,
+        api,
+        worker,
+        seats.notes,
+        opening,
+        [seats.close, notifier.close, *closing],
+    )
+
+
+def new_alert_id() -> AlertId:
+    """26 characters that sort by time of creation: 48 bits of milliseconds and 80 random bits (the ULID layout)."""
+    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    return AlertId("".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5)))
+
+
+def _exchange(settings: Settings, clock: Clock) -> BinanceExchange:
+    venue = settings.venue
+    config = BinanceConfig(
+        api_key=venue.api_key.get_secret_value(),
+        api_secret=venue.api_secret.get_secret_value(),
+        base_url=venue.rest_url,
+        ws_url=venue.ws_url,
+        spot_url=venue.spot_url,
+    )
+    return BinanceExchange(config, clock)
+
+
+def _seats(settings: Settings) -> SeatsConfig:
+    gpt, claude, llama = settings.seats.gpt, settings.seats.claude, settings.seats.llama
+    return SeatsConfig(
+        openai_api_key=gpt.api_key.get_secret_value() if gpt.filled and gpt.api_key else "",
+        openai_base_url=gpt.base_url,
+        gpt_model=gpt.model,
+        anthropic_api_key=claude.api_key.get_secret_value() if claude.filled and claude.api_key else "",
+        anthropic_base_url=claude.base_url,
+        claude_model=claude.model,
+        ollama_host=llama.base_url or "" if llama.filled else "",
+        llama_model=llama.model,
+        stand_ins=settings.seats.stand_ins,
+        timeout_s=settings.verdict.deadline_s,
+    )
+
+
+def _between_processes(settings: Settings, clock: Clock, name: str) -> tuple[Doorbell, RateLimiter, _Calls, _Calls]:
+    """The doorbell and the rate limiter, and what opens and closes them."""
+    if settings.redis_url is None:
+        return LocalDoorbell(), LocalRateLimiter(clock), [], []
+    client = connect(settings.redis_url.get_secret_value())
+    doorbell = RedisDoorbell(client, clock, name=name)
+    return doorbell, RedisRateLimiter(client, clock), [doorbell.start], [doorbell.close, client.aclose]
+
+
+def _notifier(settings: Settings, clock: Clock) -> ClosableNotifier:
+    telegram = settings.telegram
+    if telegram is None:
+        return ConsoleNotifier(label=settings.label)
+    return TelegramNotifier(
+        telegram.bot_token.get_secret_value(),
+        telegram.chat_ids,
+        clock=clock,
+        base_url=telegram.base_url,
+        label=settings.label,
+    )
+
+
+async def _reconciled_probe(bot: Bot) -> str:
+    missing = set(bot.exchanges) - bot.health.reconciled
+    if missing:
+        raise VenueUnavailable(f"not reconciled yet: {', '.join(sorted(missing))}")
+    return "positions and orders agree with the venue"
+
+
+__all__ = ["ACCOUNT", "Application", "build", "new_alert_id"]

@@ -45,7 +45,7 @@ SEEDS = [
     ("Only its adapter imports python-telegram-bot", "app/commands/demo.py", "import telegram"),
     ("Only its adapter imports SQLAlchemy", "app/worker.py", "import sqlalchemy"),
     ("Only its adapter imports redis", "app/bootstrap.py", "import redis.asyncio"),
-    ("Only its adapter imports prometheus-client", "app/api/webhook.py", "import prometheus_client"),
+    ("Only the metrics and the HTTP surface import prometheus-client", "app/worker.py", "import prometheus_client"),
     ("Only the HTTP surfaces import the web framework", "app/adapters/db/inbox.py", "from fastapi import Request"),
 ]
 

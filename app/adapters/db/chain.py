@@ -12,6 +12,7 @@ the `prev_hash` of the first row is 64 zeros. Anything that reads JSON and knows
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from app.adapters.db.types import utc_text
@@ -25,7 +26,7 @@ def canonical(data: Any) -> str:
 
 
 def row_hash(row: Mapping[str, Any]) -> str:
-    """The hash of a row of `events`, from its other columns."""
-    parts = [row[name] if name != "at" else utc_text(row["at"]) for name in HASHED]
+    """The hash of a row of `events`, from its other columns; `at` as a time or as the text of one."""
+    parts = [utc_text(row[name]) if isinstance(row[name], datetime) else row[name] for name in HASHED]
     text = json.dumps(parts, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()

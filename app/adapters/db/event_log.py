@@ -4,12 +4,12 @@ An append either is there completely or not at all. When the connection breaks i
 under the lock of the chain's head, before anything is said; it is never written again blindly.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -108,7 +108,7 @@ async def extend_chain(
 
 def recorded(row: Any) -> Recorded:
     """A row of `events` as the domain sees it. Raises ValueError when its data does not fit its type."""
-    event = Event.read(row.type, orjson.loads(row.data))
+    event = Event.read(row.type, json.loads(row.data))
     return Recorded(row.seq, row.stream, row.version, row.at, event)
 
 

@@ -1,8 +1,8 @@
 """Reads for people: lists, newest first, and one alert with its whole story."""
 
+import json
 from collections.abc import Sequence
 
-import orjson
 import sqlalchemy as sa
 
 from app.adapters.db.event_log import recorded
@@ -60,7 +60,7 @@ class SqlQueries:
             query = query.where(trades.c.trade_id < before)
         async with self._store.read() as connection:
             return [
-                Trade(row.trade_id, row.closed_at, decode(PositionClosed, orjson.loads(row.closed)))
+                Trade(row.trade_id, row.closed_at, decode(PositionClosed, json.loads(row.closed)))
                 for row in await connection.execute(query)
             ]
 

@@ -1,10 +1,10 @@
 """Reads the pipeline decides from. Each method sees one consistent snapshot."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -63,7 +63,7 @@ class SqlRecords:
         )
         async with self._store.read() as connection:
             text = await connection.scalar(query)
-        return None if text is None else decode(Signal, orjson.loads(text))
+        return None if text is None else decode(Signal, json.loads(text))
 
     async def position(self, account: AccountId, symbol: Symbol) -> Position | None:
         async with self._store.read() as connection:

@@ -1,12 +1,12 @@
 """From rows to what the domain and the ports call things. Read helpers shared by the repositories."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,7 +33,7 @@ async def order_rows(connection: AsyncConnection, query: sa.Select[Any]) -> list
         filled[client_id] += quantity
     return [
         OrderRow(
-            intent=decode(OrderIntent, orjson.loads(row.intent)),
+            intent=decode(OrderIntent, json.loads(row.intent)),
             state=OrderState(row.state),
             venue_order_id=row.venue_order_id,
             sent_at=row.sent_at,

@@ -1,0 +1,47 @@
+"""The network: three stacked LSTMs and a softmax over SHORT, NEUTRAL, LONG. Needs the `train` extra."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+# Read when TensorFlow loads. Its errors come as exceptions anyway, and oneDNN would add up in an order of its own.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+import keras
+import tensorflow as tf
+
+from ai.lstm.features import NAMES, STEPS
+
+UNITS = (100, 100, 50)
+DROPOUT = 0.2
+
+
+def repeatable(seed: int) -> None:
+    """Make the same seed give the same weights on this machine: fixed seeds, ordered operations, one thread.
+
+    Call before anything else runs in TensorFlow. Another processor may round sums differently in the last digit.
+    """
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def build(units: tuple[int, ...] = UNITS) -> Any:
+    """A compiled Keras model, (batch, 60, 10) -> (batch, 3)."""
+    layers: list[Any] = [keras.Input((STEPS, len(NAMES)), name="window")]
+    for depth, size in enumerate(units, start=1):
+        layers += [keras.layers.LSTM(size, return_sequences=depth < len(units)), keras.layers.Dropout(DROPOUT)]
+    layers.append(keras.layers.Dense(3, activation="softmax", name="probabilities"))
+    model = keras.Sequential(layers)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3, clipnorm=1.0), loss="sparse_categorical_crossentropy")
+    return model
+
+
+def export(model: Any, path: Path) -> None:
+    """Write the network as ONNX. Keras's own export works; the converter's `from_keras` does not know Keras 3."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras looks for a NumPy name that no longer exists
+        model.export(str(path), format="onnx", verbose=False)

@@ -1,0 +1,1 @@
+"""Binance USDⓈ-M futures, as its REST and stream clients know it."""

@@ -18,7 +18,7 @@ from app.domain.side import Side
 from app.domain.signal import Signal
 from app.domain.verdict import Verdict, VerdictReason
 from app.domain.vote import NoVote, Opinion, Seat, Vote
-from app.ports import Case, Clock, Metrics, Prompter, Voter
+from app.ports import Case, Clock, Prompter, Voter
 
 ANSWER_LIMIT = 4_000  # characters of an answer that are kept; its hash covers all of it
 _REASON_LIMIT = 300
@@ -57,7 +57,6 @@ async def judge(
     jury: Jury,
     policy: VerdictPolicy,
     clock: Clock,
-    metrics: Metrics | None = None,
 ) -> tuple[VotesAsked, Verdict]:
     """Ask every seat at once and count what is there when the deadline strikes. Raises nothing."""
     try:
@@ -67,9 +66,6 @@ async def judge(
         return _asked("", policy), count(votes, side, policy)
     cast = await _ask_all(jury.voters, Case(signal, view, prompt), policy.deadline_s, clock)
     votes = tuple(cast.get(seat) or _no_vote(seat, "", NoVote.ABSTAIN, "the seat is empty") for seat in Seat)
-    if metrics:
-        for vote in votes:
-            metrics.voted(vote.seat, vote.opinion or vote.no_vote or "", vote.latency_ms / 1000)
     return _asked(prompt, policy), count(votes, side, policy)
 
 
@@ -99,20 +95,6 @@ def count(votes: Sequence[Vote], side: Side, policy: VerdictPolicy) -> Verdict:
         mean_confidence=mean,
         min_confidence=policy.min_confidence,
         votes=tuple(votes),
-    )
-
-
-def not_judged(policy: VerdictPolicy) -> Verdict:
-    """The verdict on an exit: leaving the market needs nobody's consent."""
-    return Verdict(
-        approved=True,
-        reason=VerdictReason.EXIT_NOT_JUDGED,
-        side=None,
-        agreeing=0,
-        quorum=policy.quorum,
-        mean_confidence=0.0,
-        min_confidence=policy.min_confidence,
-        votes=(),
     )
 
 

@@ -10,7 +10,7 @@ from app.domain.policy import VerdictPolicy
 from app.domain.side import Side
 from app.domain.verdict import VerdictReason
 from app.domain.vote import NoVote, Opinion, Seat
-from app.pipeline.verdict import count, not_judged
+from app.pipeline.verdict import count
 from tests.unit.verdict.builders import a_vote
 
 LONG, SHORT, NEUTRAL = Opinion.LONG, Opinion.SHORT, Opinion.NEUTRAL
@@ -81,14 +81,6 @@ def test_thresholds_are_settings():
 
 def test_a_quorum_of_nobody_still_approves_nothing():
     assert not verdict(ERROR, ERROR, ERROR, policy=VerdictPolicy(quorum=0)).approved
-
-
-def test_an_exit_needs_no_votes():
-    reached = not_judged(POLICY)
-
-    assert reached.approved
-    assert reached.reason is VerdictReason.EXIT_NOT_JUDGED
-    assert reached.votes == ()
 
 
 def test_no_vote_turned_into_silence_ever_helps_an_entry():

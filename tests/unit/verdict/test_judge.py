@@ -284,28 +284,6 @@ async def test_latency_is_measured_on_the_monotonic_clock():
     assert by_seat(verdict)[Seat.GPT].latency_ms == 1250
 
 
-async def test_every_seat_is_counted_by_the_metrics():
-    class Ledger:
-        def __init__(self):
-            self.rows = []
-
-        def voted(self, seat, outcome, seconds):
-            self.rows.append((seat, outcome))
-
-    ledger = Ledger()
-    await judge(
-        a_signal(),
-        Side.LONG,
-        a_market(),
-        jury=jury_of(says(Seat.GPT, LONG), raises(Seat.CLAUDE, OSError())),
-        policy=VerdictPolicy(),
-        clock=HeldClock(),
-        metrics=ledger,
-    )
-
-    assert ledger.rows == [("gpt", "LONG"), ("claude", "ERROR"), ("llama", "ABSTAIN"), ("lstm", "ABSTAIN")]
-
-
 def test_a_jury_has_one_voter_per_seat():
     with pytest.raises(ValueError, match="one voter per seat"):
         jury_of(says(Seat.GPT, LONG), says(Seat.GPT, LONG))

@@ -1,0 +1,32 @@
+"""What every command does the same way: settings, time, and how answers are printed."""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from app.log import configure_logging, register_secrets
+from app.settings import Settings, load_settings
+
+Json = Annotated[bool, typer.Option("--json", help="Print data for programs instead of text for people.")]
+WIDE = 110  # columns, where there is no terminal to ask
+
+
+def settings(log_level: str = "WARNING") -> Settings:
+    """The settings in force. From here on, what libraries log goes to stderr, without secrets. Raises BadSettings."""
+    found = load_settings()
+    configure_logging(log_level, stream=sys.stderr)
+    register_secrets(found.secrets())
+    return found
+
+
+def print_json(data: Any) -> None:
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def console() -> Console:
+    """As wide as the terminal; plain text of a fixed width in a pipe."""
+    wide = None if sys.stdout.isatty() else WIDE
+    return Console(file=sys.stdout, width=wide, highlight=False, soft_wrap=False)

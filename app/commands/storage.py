@@ -1,0 +1,31 @@
+"""The database, opened by a command that only looks."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from app.adapters.db.database import Database
+from app.commands.shared import SystemClock
+from app.domain.errors import OperatorError
+from app.settings import Settings
+
+
+@asynccontextmanager
+async def open_database(found: Settings) -> AsyncIterator[Database]:
+    """The database, opened for looking. Raises OperatorError when there is none, StorageUnavailable when it is down."""
+    file = database_file(found)
+    if file is not None and not os.path.exists(file):  # noqa: PTH110, ASYNC240 - nothing else runs yet
+        raise OperatorError(f"there is no database at {file} yet: tradingbot serve makes one")
+    opened = Database(found.database.url.get_secret_value(), SystemClock())
+    try:
+        await opened.open()
+        yield opened
+    finally:
+        await opened.close()
+
+
+def database_file(found: Settings) -> Path | None:
+    """Where an embedded database is kept; None for a server."""
+    url = found.database.url.get_secret_value()
+    return Path(url.partition(":///")[2].partition("?")[0]) if found.database.embedded else None

@@ -1,0 +1,184 @@
+"""`tradingbot strategy`: who may send alerts. Edits the registry file; a running bot follows within a second."""
+
+import json as jsonlib
+import time
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.commands import shared
+from app.domain.policy import StrategyProfile
+from app.registry import Registry, add_strategy, finish_rotation
+from app.registry import rotate as rotate_secret
+from app.settings import Settings
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+File = Annotated[
+    Path | None, typer.Option("--file", help="The registry file; STRATEGIES_FILE of the settings when not given.")
+]
+Name = Annotated[str, typer.Argument(help="The strategy's name, e.g. supertrend-btc-1h.")]
+WEBHOOK_PATH = "/api/v1/webhooks/tradingview"
+
+
+def amount(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise typer.BadParameter(f"{text!r} is not a number") from None
+
+
+def _limit(help_: str) -> Any:
+    return typer.Option(parser=amount, metavar="NUMBER", help=help_)
+
+
+@app.callback()
+def strategy() -> None:
+    """Strategies, their secrets and their limits."""
+
+
+@app.command()
+def add(  # noqa: PLR0917 - typer hands every option over by name
+    name: Name,
+    symbols: Annotated[str, typer.Option(help="What it may trade, e.g. BTCUSDT,ETHUSDT. Empty: everything.")] = "",
+    sides: Annotated[str, typer.Option(help="LONG, SHORT or both. Empty: both.")] = "",
+    account: Annotated[str, typer.Option(help="The venue account it trades on.")] = "main",
+    max_notional: Annotated[Decimal | None, _limit("USDT per position.")] = None,
+    max_leverage: Annotated[int | None, typer.Option(min=1, help="At most the account's own limit.")] = None,
+    risk_per_trade: Annotated[Decimal | None, _limit("Share of equity lost when the stop is hit, e.g. 0.005.")] = None,
+    file: File = None,
+    json: shared.Json = False,
+) -> None:
+    """Add a strategy. Shows its secret, this once, and the message to paste into TradingView."""
+    found = shared.settings()
+    path = file or found.intake.strategies_file
+    secret = add_strategy(
+        path,
+        name,
+        _words(symbols),
+        account=account,
+        sides=_words(sides),
+        max_notional=max_notional,
+        max_leverage=max_leverage,
+        risk_per_trade=risk_per_trade,
+    )
+    _show_secret(found, path, name, secret, json=json)
+
+
+@app.command("list")
+def list_(file: File = None, json: shared.Json = False) -> None:
+    """The strategies and what they may do."""
+    profiles = _registry(shared.settings(), file).profiles()
+    if json:
+        shared.print_json([_data(profile) for profile in profiles])
+        return
+    for profile in profiles:
+        what = {name: value for name, value in _data(profile).items() if name != "strategy" and value is not None}
+        typer.echo(f"{profile.strategy}: " + ", ".join(f"{name} {_shown(value)}" for name, value in what.items()))
+    if not profiles:
+        typer.echo("there are no strategies yet: tradingbot strategy add NAME")
+
+
+@app.command()
+def rotate(
+    name: Name,
+    finish: Annotated[bool, typer.Option("--finish", help="The new secret is in place: forget the old one.")] = False,
+    file: File = None,
+    json: shared.Json = False,
+) -> None:
+    """Give a strategy a new secret. Both count until `rotate NAME --finish`."""
+    found = shared.settings()
+    path = file or found.intake.strategies_file
+    if finish:
+        finish_rotation(path, name)
+        typer.echo(f"from now on only the new secret of {name} counts")
+        return
+    _show_secret(found, path, name, rotate_secret(path, name), json=json)
+    if not json:
+        typer.echo(f"\nThe old secret counts until: tradingbot strategy rotate {name} --finish")
+
+
+@app.command()
+def check(file: File = None, json: shared.Json = False) -> None:
+    """Read the registry file as the bot would, and say what is wrong with it."""
+    found = shared.settings()
+    profiles = _registry(found, file).profiles()
+    if json:
+        shared.print_json({"ok": True, "strategies": len(profiles)})
+    else:
+        typer.echo(f"{file or found.intake.strategies_file} is in order: {len(profiles)} strategies")
+
+
+def tradingview_message(name: str, secret: str) -> str:
+    """What to paste into the alert's message field: our native message, filled in by TradingView."""
+    message = {
+        "secret": secret,
+        "strategy": name,
+        "symbol": "{{ticker}}",
+        "exchange": "{{exchange}}",
+        "interval": "{{interval}}",
+        "bar_time": "{{time}}",
+        "fired_at": "{{timenow}}",
+        "action": "{{strategy.order.action}}",
+        "order_id": "{{strategy.order.id}}",
+        "market_position": "{{strategy.market_position}}",
+        "market_position_size": "{{strategy.market_position_size}}",
+        "prev_market_position": "{{strategy.prev_market_position}}",
+        "prev_market_position_size": "{{strategy.prev_market_position_size}}",
+        "price": "{{close}}",
+        "comment": "{{strategy.order.comment}}",
+    }
+    return jsonlib.dumps(message, indent=1)
+
+
+def _registry(found: Settings, file: Path | None) -> Registry:
+    """Read as the bot would. Raises BadRegistry."""
+    secret = found.intake.webhook_secret
+    return Registry(
+        file or found.intake.strategies_file,
+        paper=found.paper,
+        webhook_secret=secret.get_secret_value() if secret else "",
+        monotonic=time.monotonic,
+        alarm=lambda text: typer.echo(text, err=True),
+    )
+
+
+def _show_secret(found: Settings, path: Path, name: str, secret: str, *, json: bool) -> None:
+    message = tradingview_message(name, secret)
+    if json:
+        shared.print_json({"strategy": name, "file": str(path), "secret": secret, "message": jsonlib.loads(message)})
+        return
+    typer.echo(f"{name} is in {path}. Its secret is shown this once:\n\n{secret}\n")
+    typer.echo(f"In TradingView, set the alert's webhook to https://YOUR-HOST{WEBHOOK_PATH}")
+    typer.echo(f"(here it is http://{found.server.host}:{found.server.port}{WEBHOOK_PATH}) and its message to:\n")
+    typer.echo(message)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _data(profile: StrategyProfile) -> dict[str, Any]:
+    return {
+        "strategy": profile.strategy,
+        "account": profile.account,
+        "symbols": sorted(profile.symbols),
+        "sides": sorted(profile.sides),
+        "max_notional": str(profile.max_notional) if profile.max_notional else None,
+        "max_leverage": profile.max_leverage,
+        "risk_per_trade": str(profile.risk_per_trade) if profile.risk_per_trade else None,
+        "max_entries": profile.max_entries,
+        "take_profits": None
+        if profile.take_profits is None
+        else [{"reward_risk": str(rule.reward_risk), "ratio": str(rule.ratio)} for rule in profile.take_profits],
+        "min_win_rate": str(profile.min_win_rate) if profile.min_win_rate is not None else None,
+        "enabled": profile.enabled,
+    }
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return "/".join(jsonlib.dumps(item) if isinstance(item, dict) else item for item in value) or "any"
+    return str(value).lower() if isinstance(value, bool) else str(value)

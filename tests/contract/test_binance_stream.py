@@ -51,7 +51,7 @@ class Setup:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async def poll() -> None:
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - on objects that know nothing of events
                 await asyncio.sleep(0)
 
         await asyncio.wait_for(poll(), PATIENCE_S)

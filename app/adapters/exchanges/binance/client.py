@@ -98,10 +98,10 @@ class BinanceClient(AsyncClient):  # type: ignore[misc] # the library has no typ
         """The venue's clock as it was half-way through the request. Also measures how far ours is off."""
         sent, started = self.clock.now(), self.clock.monotonic()
         answer = await self.futures_time()
-        took = self.clock.monotonic() - started
+        half_way = sent + (self.clock.now() - sent) / 2  # on the clock that is compared, whatever its pace
         venue = parse.moment(answer.get("serverTime") if isinstance(answer, dict) else None)
-        if took <= _GOOD_SAMPLE_S or not self._offset_known:
-            self.offset = venue - (sent + timedelta(seconds=took / 2))
+        if self.clock.monotonic() - started <= _GOOD_SAMPLE_S or not self._offset_known:
+            self.offset = venue - half_way
             self._offset_known = True
         return venue
 

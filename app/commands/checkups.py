@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from app.adapters.clock import SystemClock
 from app.adapters.db.database import Database
 from app.adapters.db.verify import verify_chain
 from app.adapters.exchanges.binance import BinanceConfig, BinanceExchange
 from app.adapters.redis.client import FAILURES, connect
 from app.adapters.telegram.notifier import NotDelivered, TelegramNotifier
-from app.commands.shared import SystemClock
 from app.commands.storage import database_file
 from app.domain.errors import OperatorError, StorageUnavailable, TradingBotError
 from app.log import redact

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from app.adapters.clock import SystemClock
 from app.adapters.db.database import Database
-from app.commands.shared import SystemClock
 from app.domain.errors import OperatorError
 from app.settings import Settings
 

@@ -1,0 +1,1 @@
+"""The seats: prompt, schema, stand-ins, LSTM."""

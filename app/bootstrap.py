@@ -146,8 +146,17 @@ class Application:
                 log.exception("while closing")
 
 
-def build(settings: Settings, *, clock: Clock | None = None, name: str | None = None) -> Application:
-    """Wire one process. `clock` is the local exchange's own when it runs in this process. Raises OperatorError."""
+def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    name: str | None = None,
+    notifier: ClosableNotifier | None = None,
+) -> Application:
+    """Wire one process. Raises OperatorError.
+
+    `clock` is the local exchange's own when it runs in this process; `notifier` replaces the one the settings name.
+    """
     clock = clock or SystemClock()
     name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     metrics = PrometheusMetrics(accounts=(ACCOUNT,))
@@ -178,7 +187,7 @@ def build(settings: Settings, *, clock: Clock | None = None, name: str | None = 
         verdict_policy=settings.verdict,
         health=Health(),
     )
-    notifier = _notifier(settings, clock)
+    notifier = notifier or _notifier(settings, clock)
     venue = Venue(exchange, settings.mode, database.records)
     controls = Controls(
         database.events,

@@ -21,7 +21,15 @@ from simulator.server import bind, create_app, serve
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the program decides when to stop."""
+    """uvicorn without its signal handlers, for the program decides when to stop; says when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -42,8 +50,7 @@ async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]
     server = Server(uvicorn.Config(app, lifespan="off", **server_options()))
     running = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        while not server.started and not running.done():
-            await asyncio.sleep(0.01)
+        await server.listening.wait()
         yield
     finally:
         server.should_exit = True

@@ -4,7 +4,7 @@
 can arrive twice after a crash, and is never lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -50,6 +50,12 @@ class SqlOutbox:
                 in_hand = {"due_at": now + timedelta(seconds=IN_HAND_S)}
                 await connection.execute(sa.update(outbox).where(outbox.c.key.in_(keys)).values(in_hand))
         return [(row.key, row.text) for row in rows]
+
+    async def counts(self) -> Mapping[str, int]:
+        """How many messages are waiting, delivered or given up."""
+        query = sa.select(outbox.c.state, sa.func.count()).group_by(outbox.c.state)
+        async with self._store.read() as connection:
+            return {row.state: row[1] for row in await connection.execute(query)}
 
     async def delivered(self, key: str) -> None:
         async with self._store.write() as connection:

@@ -10,6 +10,7 @@ mpl.use("Agg")  # a file, not a window
 from matplotlib import dates as mdates
 from matplotlib import pyplot as plt
 
+
 def _formatter() -> mdates.DateFormatter:
     return mdates.DateFormatter("%d %b", tz=UTC)  # type: ignore[no-untyped-call]
 

@@ -71,7 +71,7 @@ async def replay(engine: AsyncEngine) -> ReplayReport:
     with tempfile.TemporaryDirectory(prefix="replay-") as folder:
         scratch = make_engine(f"sqlite:///{Path(folder) / 'scratch.db'}")
         try:
-            async with Store(engine).read() as live:
+            async with Store(engine).read(unhurried=True) as live:
                 count = await _rebuild(live, scratch)
                 async with scratch.connect() as rebuilt:
                     return await _compare(count, live, rebuilt)

@@ -137,10 +137,12 @@ class Store:
         self._reader = engine.execution_options(**reader)
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """One consistent snapshot."""
+    async def read(self, *, unhurried: bool = False) -> AsyncIterator[AsyncConnection]:
+        """One consistent snapshot. `unhurried` is for reports that think between their questions."""
         with unavailable():
             async with self._reader.connect() as connection:
+                if unhurried and not self.one_writer:
+                    await connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = 0"))
                 yield connection
 
     @asynccontextmanager

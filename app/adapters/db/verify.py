@@ -48,13 +48,13 @@ async def verify_chain(engine: AsyncEngine) -> ChainReport:
     """Check every event and the head against each other, in one snapshot. Raises StorageUnavailable."""
     count, previous = 0, GENESIS
     try:
-        async with Store(engine).read() as connection:
+        async with Store(engine).read(unhurried=True) as connection:
+            head = (await connection.execute(_as_stored(chain_head, connection))).mappings().one_or_none()
             async for row in _rows(connection):
-                fault = _fault(row, count + 1, previous)
+                fault = _fault(row, count + 1, previous, last=head["seq"] if head else count + 1)
                 if fault is not None:
                     return ChainReport(count, previous, *fault)
                 count, previous = count + 1, row["hash"]
-            head = (await connection.execute(_as_stored(chain_head, connection))).mappings().one_or_none()
     except sa.exc.DatabaseError as error:
         why = f"the database cannot read on after event {count}: {error.orig}"
         return ChainReport(count, previous, Fault.UNREADABLE, count + 1, why)
@@ -65,12 +65,12 @@ async def verify_chain(engine: AsyncEngine) -> ChainReport:
 Found = tuple[Fault, int, str]
 
 
-def _fault(row: Mapping[str, Any], expected: int, previous: str) -> Found | None:
+def _fault(row: Mapping[str, Any], expected: int, previous: str, *, last: int) -> Found | None:
     if row["seq"] != expected:
         missing = f"event {expected} is" if row["seq"] == expected + 1 else f"events {expected} to {row['seq'] - 1} are"
         return Fault.DELETED, expected, f"{missing} missing"
     if row_hash(row) != row["hash"]:
-        place = _own_place(row, expected)
+        place = _own_place(row, expected, last)
         if place is not None:
             return Fault.REORDERED, expected, f"the row in place {expected} was written as event {place}"
         return Fault.ALTERED, expected, f"the row of event {expected} is not what was hashed when it was written"
@@ -81,13 +81,10 @@ def _fault(row: Mapping[str, Any], expected: int, previous: str) -> Found | None
     return None
 
 
-def _own_place(row: Mapping[str, Any], found_at: int) -> int | None:
+def _own_place(row: Mapping[str, Any], found_at: int, last: int) -> int | None:
     """The number under which the row was written, if it is whole but somewhere else."""
-    for distance in range(1, _SEARCH):
-        for place in (found_at + distance, found_at - distance):
-            if place > 0 and row_hash({**row, "seq": place}) == row["hash"]:
-                return place
-    return None
+    near = range(max(1, found_at - _SEARCH), min(last, found_at + _SEARCH) + 1)
+    return next((place for place in near if row_hash({**row, "seq": place}) == row["hash"]), None)
 
 
 def _head_fault(head: Mapping[str, Any] | None, count: int, last_hash: str) -> Found | None:

@@ -27,6 +27,8 @@ COMMANDS = {
     "doctor": ("app.commands.doctor", "check settings, database, exchange and channels, and say what to do"),
 }
 
+_SHELL_OPTIONS = ("install_completion", "show_completion")  # of the whole program, not of each command
+
 
 class LazyGroup(TyperGroup):
     """Knows its commands by name; loads only the one that is used."""
@@ -40,6 +42,7 @@ class LazyGroup(TyperGroup):
         module, about = COMMANDS[cmd_name]
         command = typer.main.get_command(importlib.import_module(module).app)
         command.name, command.help = cmd_name, command.help or about
+        command.params = [option for option in command.params if option.name not in _SHELL_OPTIONS]
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
@@ -67,6 +70,7 @@ def _complain(error: TradingBotError) -> None:
 
 
 app = typer.Typer(
+    name="tradingbot",
     cls=LazyGroup,
     no_args_is_help=True,
     add_completion=False,

@@ -82,6 +82,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
+def postgres_url(postgres_server: Any, postgres_template: str) -> Iterator[str]:
+    """PostgreSQL with the schema, for what only a server can suffer. Mark the test `postgres`."""
+    yield from _postgres_database(postgres_server, postgres_template)
+
+
+@pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     """A connection of its own to the test's database, to look behind the ports."""
     engine = make_engine(database_url)

@@ -201,13 +201,16 @@ def _finish_parent(state: State, order: Order) -> None:
 
 def liquidate(state: State, position: Position, price: Decimal) -> None:
     """Margin is used up: close everything. The insurance fund takes its fee, or bears the loss beyond the margin."""
-    account = state.account
-    shared = [one for one in account.held() if not one.isolated]
-    margin = position.isolated_wallet if position.isolated else account.cross_wallet
-    pnl = position.pnl(price) if position.isolated else sum((one.pnl(state.mark(one.symbol)) for one in shared), ZERO)
-    worth = abs(position.amount) * price
-    force_close(state, position, f"autoclose-{state.now_ms}", price)
-    left = margin + pnl - rounded(worth * state.terms.taker_fee)
+    account, tick = state.account, state.contract(position.symbol).tick
+    worst = on_tick(price, tick, ROUND_FLOOR if position.amount > 0 else ROUND_CEILING)
+    worth, margin, before = abs(position.amount) * worst, position.isolated_wallet, account.wallet
+    separate = position.isolated
+    force_close(state, position, f"autoclose-{state.now_ms}", max(tick, worst))
+    if separate:
+        left = margin + account.wallet - before
+    else:
+        shared = [one for one in account.held() if not one.isolated]
+        left = account.cross_wallet + sum((one.pnl(state.mark(one.symbol)) for one in shared), ZERO)
     clearance = rounded(min(worth * state.terms.liquidation_fee, left) if left > 0 else left)
     account.book(Cause.INSURANCE_CLEAR, position.symbol, -clearance, state.now_ms)
     state.account_changed("INSURANCE_CLEAR", position, balance_change=-clearance)

@@ -1,10 +1,12 @@
 """Candles into a price at every moment.
 
-Inside a bar the price runs at one speed: open → one extreme → the other → close. Which extreme comes first is the pessimistic one for whoever holds a position when the price leaves the open (a long sees the
-low first, so its stop is met before its take-profit); with nothing held, a rising bar goes low first and a falling bar
-high first. After the last bar the price stands still. Last, mark and index price are the same.
+Inside a bar the price runs at one speed: open → one extreme → the other → close. Which extreme comes first is the
+pessimistic one for whoever holds a position when the price leaves the open (a long sees the low first, so its stop is
+met before its take-profit); with nothing held, a rising bar goes low first and a falling bar high first. After the
+last bar the price stands still. Last, mark and index price are the same.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -46,6 +48,11 @@ class Feed:
     volume: list[float]
     source: str
     low_first: dict[int, bool] = field(default_factory=dict)  # bars whose path was decided by a held position
+    digits: int = field(init=False)
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.digits, self.size = self.contract.price_decimals, len(self.open)
 
     @classmethod
     def of(cls, series: CandleSeries, shift_ms: int) -> "Feed":
@@ -75,15 +82,16 @@ class Feed:
         )
 
     def __len__(self) -> int:
-        return len(self.open)
+        return self.size
 
     @property
     def end_ms(self) -> int:
-        return self.start_ms + len(self) * self.step_ms
+        return self.start_ms + self.size * self.step_ms
 
     def index(self, at_ms: int) -> int:
         """The bar this moment belongs to; -1 before the first, len() after the last."""
-        return min(max((at_ms - self.start_ms) // self.step_ms, -1), len(self))
+        bar = (at_ms - self.start_ms) // self.step_ms
+        return -1 if bar < 0 else min(bar, self.size)
 
     def goes_low_first(self, bar: int) -> bool:
         return self.low_first.get(bar, self.close[bar] >= self.open[bar])
@@ -93,6 +101,8 @@ class Feed:
         first, second = self.low[bar], self.high[bar]
         if not self.goes_low_first(bar):
             first, second = second, first
+        if second == self.open[bar]:
+            second = first  # that extreme was the open itself: the price need not come back to it
         corners = (self.open[bar], first, second, self.close[bar])
         way = [abs(later - earlier) for earlier, later in pairwise(corners)]
         pace = self.step_ms / sum(way) if sum(way) else 0.0
@@ -101,13 +111,15 @@ class Feed:
 
     def value(self, bar: int, offset_ms: int) -> float:
         """Price inside a bar, on the tick."""
+        if offset_ms == 0:
+            return self.open[bar]
         knots = self.knots(bar)
         for (begin, from_price), (end, to_price) in pairwise(knots):
             if begin == end:
                 continue
             if offset_ms <= end:
                 exact = from_price + (to_price - from_price) * (offset_ms - begin) / (end - begin)
-                return round(exact, self.contract.price_decimals)
+                return round(exact, self.digits)
         return knots[-1][1]
 
     def price(self, at_ms: int) -> Decimal:
@@ -117,6 +129,18 @@ class Feed:
         if bar >= len(self):
             return Decimal(repr(self.close[-1]))
         return Decimal(repr(self.value(bar, at_ms - self.start_ms - bar * self.step_ms)))
+
+    def when(self, price: float, after_ms: int) -> int:
+        """The first millisecond at or after `after_ms`, in the same bar, by which the path has come to `price`."""
+        bar = self.index(after_ms)
+        opened = self.start_ms + bar * self.step_ms
+        for (begin, from_price), (end, to_price) in pairwise(self.knots(bar)):
+            low, high = min(from_price, to_price), max(from_price, to_price)
+            if opened + end > after_ms and low <= price <= high and from_price != to_price:
+                offset = begin + math.ceil((price - from_price) / (to_price - from_price) * (end - begin))
+                if opened + offset >= after_ms:
+                    return opened + offset
+        return after_ms
 
     def part(self, bar: int, begin_ms: int, end_ms: int) -> tuple[float, float, float, float, float]:
         """(open, high, low, close, volume) of a stretch of one bar, offsets from its open."""

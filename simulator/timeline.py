@@ -57,7 +57,7 @@ class Timeline:
         for symbol in self._interesting():
             feed = state.market.feeds[symbol]
             bar = feed.index(boundary)
-            if 0 < bar < len(feed) and feed.open[bar] != feed.close[bar - 1]:
+            if 0 < bar < feed.size and feed.open[bar] != feed.close[bar - 1]:
                 self._run([(symbol, feed.close[bar - 1], feed.open[bar])], boundary, boundary)
         if funding.due(boundary):
             funding.settle(state, self.rates)
@@ -68,13 +68,13 @@ class Timeline:
 
     # --- is there anything to do in this bar? ---
 
-    def _interesting(self) -> set[str]:
+    def _interesting(self) -> dict[str, tuple[float, float]]:
         """Symbols with an order or a position; the level screen is refreshed when the book changed."""
         state = self.state
         if self._screened_version != state.version:
             self._screened_version = state.version
             self._screen = {symbol: self._band(symbol) for symbol in self._symbols()}
-        return set(self._screen)
+        return self._screen
 
     def _symbols(self) -> set[str]:
         state = self.state
@@ -103,14 +103,13 @@ class Timeline:
 
     def _touched(self, stop_ms: int) -> bool:
         state = self.state
-        shared = [one for one in state.account.held() if not one.isolated]
-        if len(shared) > 1 or (shared and len(state.account.held()) > 1):
+        held = state.account.held()
+        if len(held) > 1 and any(not one.isolated for one in held):
             return True  # the levels of cross positions move with each other's prices
-        for symbol in self._interesting():
+        for symbol, (low, high) in self._interesting().items():
             feed = state.market.feeds[symbol]
             bar = feed.index(state.now_ms)
-            if 0 <= bar < len(feed):
-                low, high = self._screen[symbol]
+            if 0 <= bar < feed.size:
                 if feed.low[bar] <= low or feed.high[bar] >= high:
                     return True
                 self._decide(symbol, bar)
@@ -136,7 +135,7 @@ class Timeline:
         for symbol in self._interesting():
             feed = state.market.feeds[symbol]
             bar = feed.index(state.now_ms)
-            if 0 <= bar < len(feed):
+            if 0 <= bar < feed.size:
                 self._decide(symbol, bar)
                 corners |= {opened + offset for offset, _ in feed.knots(bar)}
         for corner in sorted(corners):
@@ -146,42 +145,39 @@ class Timeline:
                 for symbol in self._interesting():
                     feed = state.market.feeds[symbol]
                     bar = feed.index(begin)
-                    if 0 <= bar < len(feed):
+                    if 0 <= bar < feed.size:
                         runs.append((symbol, feed.value(bar, begin - opened), feed.value(bar, end - opened)))
                 self._run(runs, begin, end)
                 state.now_ms = end
 
     def _run(self, runs: Iterable[tuple[str, float, float]], begin: int, end: int) -> None:
-        """One leg on several markets: fire what is met, earliest first, until nothing more is."""
+        """One leg on several markets, (symbol, from, to): fire what is met, earliest first, until nothing more is."""
         runs, state = list(runs), self.state
-        position = {symbol: start for symbol, start, _ in runs}
+        reached = {symbol: start if begin < end else goal for symbol, start, goal in runs}  # a jump is at its goal
         while True:
-            jump = begin == end
-            met = [
-                one
-                for symbol, start, goal in runs
-                for one in self._met(symbol, start, goal if jump else position[symbol], goal)
-            ]
+            met = [one for symbol, _, goal in runs for one in self._met(symbol, reached[symbol], goal, (begin, end))]
             if not met:
                 break
-            share, symbol, price, level = min(met, key=lambda one: one[0])
-            state.now_ms = max(state.now_ms, begin + int((end - begin) * share))
-            position[symbol] = price
+            at_ms, _, symbol, price, level = min(met, key=lambda one: one[:2])
+            state.now_ms = max(state.now_ms, at_ms)
+            reached[symbol] = price
             level.fire(state, price)
         for symbol, _, goal in runs:
             self._follow(symbol, goal)
             self._call(symbol)
 
-    def _met(self, symbol: str, start: float, now: float, goal: float) -> list[tuple[float, str, float, Level]]:
-        """Levels the price meets between where it is and where the leg ends, with the share of the leg done by then."""
-        met = []
+    def _met(
+        self, symbol: str, now: float, goal: float, span: tuple[int, int]
+    ) -> list[tuple[int, float, str, float, Level]]:
+        """Levels met on the way from `now` to `goal`: when, how far off, and at which price."""
+        feed, met = self.state.market.feeds[symbol], []
         for level in self._levels(symbol):
             if level.from_ms > self.state.now_ms:
                 continue
             if level.price <= max(now, goal) if level.up else level.price >= min(now, goal):
-                reached = max(level.price, now) if level.up else min(level.price, now)  # a level left behind fires here
-                share = min(1.0, abs(reached - start) / abs(goal - start)) if goal != start else 0.0
-                met.append((share, symbol, reached, level))
+                price = max(level.price, now) if level.up else min(level.price, now)  # a level left behind fires here
+                at_ms = self.state.now_ms if price == now else feed.when(price, max(span[0], self.state.now_ms))
+                met.append((min(at_ms, span[1]), abs(price - now), symbol, price, level))
         return met
 
     def _levels(self, symbol: str) -> list[Level]:

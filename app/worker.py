@@ -175,6 +175,7 @@ class Worker:
         await self._mark_equity(account)
         if everything and complete:
             self.bot.health.reconciled.add(account)
+            self.bot.health.halted.pop(account, None)  # the venue answers signed questions again
 
     async def _look_at(self, account: AccountId, symbol: Symbol) -> bool:
         """False when the symbol could not be looked at and nobody else is at it."""
@@ -191,11 +192,10 @@ class Worker:
         return True
 
     async def _measure_clock(self, account: AccountId) -> None:
-        clock = self.bot.clock
-        before, started = clock.now(), clock.monotonic()
+        before = self.bot.clock.now()
         venue = await self.bot.exchanges[account].server_time()
-        half = (clock.monotonic() - started) / 2
-        self.bot.health.clock_skew_s[account] = abs((venue - before).total_seconds() - half)
+        half_way = (self.bot.clock.now() - before) / 2
+        self.bot.health.clock_skew_s[account] = abs(venue - before - half_way).total_seconds()
 
     async def _mark_equity(self, account: AccountId) -> None:
         """Record what the daily-loss and drawdown limits are measured from, and latch them when they are crossed."""

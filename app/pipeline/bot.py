@@ -16,7 +16,7 @@ class Health:
 
     reconciled: set[AccountId] = field(default_factory=set)
     clock_skew_s: dict[AccountId, float] = field(default_factory=dict)
-    halted: dict[AccountId, str] = field(default_factory=dict)  # account -> why entries are halted
+    halted: dict[AccountId, str] = field(default_factory=dict)  # why entries are halted, until a complete look
 
     def readiness(self, account: AccountId) -> Readiness:
         return Readiness(

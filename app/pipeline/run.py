@@ -131,7 +131,7 @@ def _refused(verdict: Verdict) -> Refusal:
     )
     mean, least = f"{verdict.mean_confidence:.1f}", f"{verdict.min_confidence:g}"
     why = {
-        VerdictReason.NO_QUORUM: f"{verdict.agreeing} language models named {verdict.side}, {verdict.quorum} are needed",
+        VerdictReason.NO_QUORUM: f"{verdict.agreeing} language models named {verdict.side}, {verdict.quorum} needed",
         VerdictReason.LOW_CONFIDENCE: f"mean confidence {mean} is not above {least}",
         VerdictReason.LSTM_CONTRADICTS: f"the LSTM names the opposite of {verdict.side}",
     }[verdict.reason]

@@ -98,7 +98,9 @@ def _next_state(state: str, close: float, fast: float, slow: float) -> str:
 def _trouble(number: int, wish: _Wish, body: bytes, secret: str, digits: int) -> Iterator[TapeItem]:
     """After some alerts, one that has to be stopped; which one depends only on its place on the tape."""
     native = _native_fields(wish, "trend-native", secret, digits)
-    other = {"bar_time": _stamp(wish.bar - HOUR), "market_position": "long", "action": "buy", "order_id": "extra"}
+    wants = "short" if wish.wants == "short" else "long"
+    action = "sell" if wants == "short" else "buy"
+    other = {"bar_time": _stamp(wish.bar - HOUR), "market_position": wants, "action": action, "order_id": "extra"}
     match number % 12:
         case 1:
             yield TapeItem(wish.at, "the same alert again, 3 times", body, sends=3)
@@ -113,7 +115,7 @@ def _trouble(number: int, wish: _Wish, body: bytes, secret: str, digits: int) ->
         case 8:
             yield TapeItem(wish.at, "a symbol nobody allowed", _json({**native, **other, "symbol": "PEPEUSDT.P"}))
         case 9:
-            near = {**native, **other, "bar_time": _stamp(wish.bar), **_poor_targets(wish, digits)}
+            near = {**native, **other, "bar_time": _stamp(wish.bar), **_poor_targets(wish, wants, digits)}
             yield TapeItem(wish.at, "targets not worth the risk", _json(near))
         case 11:
             yield TapeItem(wish.at, "rubbish", b'{"secret": "' + secret.encode()[:4] + b'", "price": NaN')
@@ -121,11 +123,12 @@ def _trouble(number: int, wish: _Wish, body: bytes, secret: str, digits: int) ->
             return
 
 
-def _poor_targets(wish: _Wish, digits: int) -> dict[str, object]:
-    """A long whose only target is nearer than its stop."""
+def _poor_targets(wish: _Wish, wants: str, digits: int) -> dict[str, object]:
+    """An only target that is nearer than the stop."""
+    sign = 1 if wants == "long" else -1
     return {
-        "stop_loss": _price(wish.price - 3 * wish.atr, digits),
-        "take_profits": [{"price": _price(wish.price + 2 * wish.atr, digits), "ratio": "1"}],
+        "stop_loss": _price(wish.price - sign * 3 * wish.atr, digits),
+        "take_profits": [{"price": _price(wish.price + sign * 2 * wish.atr, digits), "ratio": "1"}],
     }
 
 

@@ -1,33 +1,30 @@
 """The demo itself: set the stage, play the tape, say what happened."""
 
 import asyncio
-import contextlib
 import json as jsonlib
 import os
 import secrets
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 import uvloop
 
 from app.adapters.console import ConsoleNotifier
 from app.adapters.db.verify import verify_chain
-from app.bootstrap import Application, build
 from app.commands.demo.chart import draw_equity
 from app.commands.demo.ledger import differences
 from app.commands.demo.show import Show
 from app.commands.demo.summary import Counted, Summary
 from app.commands.demo.tape import STRATEGIES, TapeItem, build_tape
-from app.commands.hosting import listen, local_exchange, serving, simulator_config
+from app.commands.hosting import simulator_config
 from app.commands.shared import Json
+from app.commands.stage import Stage, staged
 from app.log import configure_logging, register_secrets
-from app.main import create_app
 from app.registry import add_strategy
 from app.settings import Settings, load_settings
 from simulator.clock import Mode
@@ -86,16 +83,6 @@ def _settings(out: Path) -> Settings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Everything running, and where to reach it."""
-
-    application: Application
-    bot: httpx.AsyncClient
-    venue: httpx.AsyncClient
-    sold_by: str  # whose candles these are
-
-
 async def _demo(settings: Settings, weeks: float, out: Path, show: Show) -> Summary:
     started = time.monotonic()
     keys = {name: add_strategy(settings.intake.strategies_file, name, SYMBOLS) for name in STRATEGIES}
@@ -106,15 +93,16 @@ async def _demo(settings: Settings, weeks: float, out: Path, show: Show) -> Summ
     tape = build_tape(market, begin, end, keys)
     source = next(iter(market.values())).source
     show.opening(tape, begin, end, source)
-    async with _stage(settings, config, source, out) as stage:
+    notifier = ConsoleNotifier((out / "notifications.txt").open("w"))
+    async with staged(settings, config, notifier=notifier) as stage:
         counted = Counted()
         with show.playing(tape):
             for item in tape:
                 await _play(stage, item, counted, show)
             await stage.venue.post("/_sim/clock", json={"now": end.isoformat()})
             problems = await _settle(stage)
-        summary = await _sum_up(stage, counted, problems, time.monotonic() - started)
-        await _picture(stage, out / "equity.png", begin, end)
+        summary = await _sum_up(stage, counted, problems, source, time.monotonic() - started)
+        await _picture(stage, source, out / "equity.png")
     show.closing(summary, out)
     return summary
 
@@ -127,53 +115,6 @@ def _window(config: SimulatorConfig, weeks: float) -> tuple[datetime, datetime]:
     length = timedelta(weeks=weeks)
     begin = max(first + WARM_UP, last - length) if config.data_dir else first + WARM_UP
     return begin, min(begin + length, last)
-
-
-@contextlib.asynccontextmanager
-async def _stage(settings: Settings, config: SimulatorConfig, source: str, out: Path) -> AsyncIterator[Stage]:
-    """The exchange and the bot on free ports of this machine, talking HTTP and websockets to each other."""
-    async with contextlib.AsyncExitStack() as stack:
-        venue_port, bot_socket = _free_port(), listen("127.0.0.1", 0)
-        exchange = await stack.enter_async_context(local_exchange(config, venue_port))
-        url = f"http://127.0.0.1:{venue_port}"
-        venue = replace(settings.venue, rest_url=url, ws_url=url.replace("http", "ws"), spot_url=url)
-        application = build(
-            replace(settings, venue=venue),
-            clock=exchange.state.clock,
-            notifier=ConsoleNotifier((out / "notifications.txt").open("w")),
-        )
-        stack.push_async_callback(application.close)
-        await application.open(migrate=True)
-        token = settings.server.api_token.get_secret_value() if settings.server.api_token else ""
-        stop = asyncio.Event()
-        await stack.enter_async_context(serving(create_app(application.api), bot_socket))
-        working = asyncio.create_task(application.run(stop))
-        bot = await stack.enter_async_context(
-            httpx.AsyncClient(
-                base_url=f"http://127.0.0.1:{bot_socket.getsockname()[1]}/api/v1",
-                headers={"Authorization": f"Bearer {token}"},
-                timeout=30,
-                trust_env=False,
-            )
-        )
-        exchange_client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60, trust_env=False))
-        stage = Stage(application, bot, exchange_client, source)
-        await _until_ready(stage)
-        try:
-            yield stage
-        finally:
-            stop.set()
-            await working
-
-
-def _free_port() -> int:
-    with listen("127.0.0.1", 0) as probe:
-        return int(probe.getsockname()[1])
-
-
-async def _until_ready(stage: Stage) -> None:
-    while (await stage.bot.get("/ready")).status_code != httpx.codes.OK:  # noqa: ASYNC110 - it is asked over HTTP
-        await asyncio.sleep(0.05)
 
 
 # --- playing ---------------------------------------------------------------------------------------------
@@ -217,7 +158,7 @@ async def _settle(stage: Stage) -> list[str]:
 # --- the end ---------------------------------------------------------------------------------------------
 
 
-async def _sum_up(stage: Stage, counted: Counted, problems: list[str], seconds: float) -> Summary:
+async def _sum_up(stage: Stage, counted: Counted, problems: list[str], source: str, seconds: float) -> Summary:
     queries = stage.application.database.queries
     ledger = (await stage.venue.get("/_sim/ledger")).json()
     return Summary(
@@ -230,7 +171,7 @@ async def _sum_up(stage: Stage, counted: Counted, problems: list[str], seconds: 
         problems=problems,
         account=ledger["account"],
         seats=stage.application.notes,
-        source=stage.sold_by,
+        source=source,
         seconds=seconds,
     )
 
@@ -240,11 +181,9 @@ async def _stories(stage: Stage) -> AsyncIterator[dict[str, Any]]:
         yield (await stage.bot.get(f"/alerts/{line.alert.alert_id}")).json()
 
 
-async def _picture(stage: Stage, path: Path, begin: datetime, end: datetime) -> None:
+async def _picture(stage: Stage, source: str, path: Path) -> None:
     points = (await stage.venue.get("/_sim/equity")).json()["points"]
     curve = [(datetime.fromisoformat(point["at"]), float(point["equity"])) for point in points]
-    title = f"Paper account, {begin:%d %b} to {end:%d %b %Y}"
-    note = (
-        f"{' and '.join(SYMBOLS)}, {stage.sold_by}. Made-up money: it shows that the machine works, not that it earns."
-    )
+    title = f"Paper account, {curve[0][0]:%d %b} to {curve[-1][0]:%d %b %Y}"
+    note = f"{' and '.join(SYMBOLS)}, {source}. Made-up money: it shows that the machine works, not that it earns."
     draw_equity(curve, title, note, path)

@@ -4,7 +4,7 @@ The scripts live in `alembic/` beside the checkout's `alembic.ini`, or under `sh
 package was installed. One process migrates at a time; a migration is one transaction on both databases.
 """
 
-import sys
+import sysconfig
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ from app.adapters.db.store import unavailable
 from app.domain.errors import OperatorError
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
-_INSTALLED = Path(sys.prefix) / "share" / "tradingbot-ai"
+_INSTALLED = Path(sysconfig.get_path("data")) / "share" / "tradingbot-ai"
 _MIGRATION_LOCK = 7_405_118  # any number nobody else locks
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -147,4 +148,6 @@ class Settings:
             self.keys.secret_key,
             self.keys.encryption_key,
         )
-        return tuple(secret.get_secret_value() for secret in held if secret)
+        addresses = [self.database.url, *([self.redis_url] if self.redis_url else [])]
+        passwords = [urlsplit(address.get_secret_value()).password for address in addresses]
+        return (*(secret.get_secret_value() for secret in held if secret), *(word for word in passwords if word))

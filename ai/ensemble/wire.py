@@ -61,9 +61,7 @@ def limited_body(stream_type: type[Any]) -> Callable[[Any], Awaitable[None]]:
 
 
 def _describe(error: BaseException) -> str:
-    status = getattr(error, "status_code", None)
-    cause = error.__cause__ or error.__context__
-    text = type(error).__name__
+    text, status, cause = type(error).__name__, getattr(error, "status_code", None), error.__cause__
     if isinstance(status, int) and status > 0:
         return f"{text}, HTTP {status}"
-    return f"{text} after {type(cause).__name__}" if cause else text
+    return f"{text} after {type(cause).__name__}" if cause and type(cause).__name__ != text else text

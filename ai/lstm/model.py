@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from ai.lstm.features import NAMES, STEPS
 
-UNITS = (100, 100, 50)
-DROPOUT = 0.2
+UNITS = (64, 32)
+DROPOUT = 0.3
 
 
 def repeatable(seed: int) -> None:
@@ -36,7 +36,7 @@ def build(units: tuple[int, ...] = UNITS) -> Any:
         layers += [keras.layers.LSTM(size, return_sequences=depth < len(units)), keras.layers.Dropout(DROPOUT)]
     layers.append(keras.layers.Dense(3, activation="softmax", name="probabilities"))
     model = keras.Sequential(layers)
-    model.compile(optimizer=keras.optimizers.Adam(1e-3, clipnorm=1.0), loss="sparse_categorical_crossentropy")
+    model.compile(optimizer=keras.optimizers.Adam(5e-4, clipnorm=1.0), loss="sparse_categorical_crossentropy")
     return model
 
 

@@ -27,9 +27,9 @@ from app.domain.errors import BadSettings
 from app.history import CandleSeries
 
 CLEAR = 0.55  # probability from which a side is named; below it the seat says NEUTRAL
-_MOST = (4_000, 1_000)  # windows to train on and to validate on, spread evenly: neighbours share 59 of 60 bars
+_MOST = (8_000, 2_000)  # windows to train on and to validate on, spread evenly: neighbours share 59 of 60 bars
 _PATIENCE = 3  # epochs without a better validation loss
-_BATCH = 64
+_BATCH = 256
 _PARTS = (0.70, 0.85)  # training | validation | test
 _FEWEST = 30  # windows in a part
 _PURGE = HORIZON  # bars before each border that end no window, so that no outcome lies beyond it

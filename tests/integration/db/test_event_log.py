@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.adapters.db.database import Database
+from app.adapters.db.replay import replay
 from app.adapters.db.tables import events
+from app.adapters.db.verify import verify_chain
 from app.domain import events as ev
 from app.domain.errors import LaneLost, VersionConflict
 from app.domain.ids import account_stream
@@ -125,3 +127,20 @@ async def test_the_hash_can_be_checked_with_nothing_but_json_and_sha256(
     assert first.prev_hash == "0" * 64
     row = [first.hash, 2, "account:main", 2, "EquityMarked", "2026-01-05T12:00:00.000120+00:00", data]
     assert second.hash == hashlib.sha256(json.dumps(row, separators=(",", ":")).encode()).hexdigest()
+
+
+async def test_writers_that_are_cancelled_anywhere_leave_nothing_half_done(
+    database_url: str, clock: FakeClock, engine: AsyncEngine
+) -> None:
+    async with Database(database_url, clock, busy_timeout_s=30, pool_size=2) as database:
+        for patience in range(40):
+            writer = asyncio.create_task(database.events.append(Append(f"s{patience}", 0, (PAUSED, MARKED))))
+            for _ in range(patience):
+                await asyncio.sleep(0)
+            writer.cancel()
+            await asyncio.wait([writer])
+        await asyncio.gather(*(database.events.append(Append(f"t{i}", 0, (PAUSED,))) for i in range(10)))
+        for patience in range(40):
+            assert len(await database.events.read(f"s{patience}")) in (0, 2)
+    assert (await verify_chain(engine)).ok
+    assert (await replay(engine)).ok

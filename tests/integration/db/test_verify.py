@@ -1,6 +1,7 @@
 """The verifier names the first row that does not add up, and how."""
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from app.domain import events as ev
 from app.ports import Append
 from tests.fakes import FakeClock
 from tests.integration.db.cases import ACCOUNT, an_alert
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -134,6 +137,25 @@ async def test_one_flipped_byte_in_the_file_is_named(sqlite_template: Path, tmp_
     report = await verify_chain(engine)
     await engine.dispose()
     assert (report.fault, report.bad_seq) == (Fault.ALTERED, 7)
+
+
+async def test_the_ten_lines_of_the_handbook_check_the_chain(
+    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "concepts" / "audit-log.md").read_text(encoding="utf-8")
+    lines = page.split("```python\n")[1].split("```")[0]
+    (tmp_path / "var").mkdir()
+    path = Path(shutil.copy(sqlite_template, tmp_path / "var" / "tradingbot.db"))
+    monkeypatch.chdir(tmp_path)
+    async with Database(f"sqlite:///{path}", FakeClock()) as database:
+        for number in range(3):
+            await database.inbox.put(an_alert(number))
+    found: dict[str, object] = {}
+    exec(lines, found)  # noqa: S102 - our own page
+    assert found["seq"] == 3
+    _flip(path, b'"body_sha256"')
+    with pytest.raises((AssertionError, sqlite3.OperationalError)):
+        exec(lines, {})  # noqa: S102
 
 
 def _flip(path: Path, where: bytes) -> None:

@@ -48,7 +48,7 @@ class Admin:
                 return _json({"error": "the simulator's controls answer on loopback only"}, 403)
             try:
                 return _json(await act(request.method, _object(await request.body())))
-            except ValueError as error:  # every kind of bad command is one
+            except (ValueError, TypeError) as error:  # every kind of bad command is one
                 return _json({"error": str(error)}, 400)
 
         return endpoint

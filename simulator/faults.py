@@ -110,6 +110,8 @@ def _same_path(pattern: str, path: str) -> bool:
 
 
 def _rule(spec: Mapping[str, Any]) -> Rule:
+    if not isinstance(spec, Mapping):
+        raise RuleError("a rule is a JSON object")
     allowed = set(Rule.__dataclass_fields__) - {"struck"}
     unknown = set(spec) - allowed
     if unknown:

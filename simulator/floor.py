@@ -63,6 +63,8 @@ class Floor:
     async def move_to(self, moment: datetime) -> None:
         """Jump ahead through all bars in between, letting others in now and then. Raises ValueError as the clock."""
         chunk_ms = _CHUNK_BARS * self.venue.state.market.step_ms
+        if moment < self.clock.now():
+            self.clock.move_to(moment)  # says why not
         while self.clock.now() < moment:
             self.clock.move_to(min(moment, _moment(self.clock.now_ms() + chunk_ms)))
             self.settle()

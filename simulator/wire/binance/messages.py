@@ -155,37 +155,39 @@ def _margin_call(event: MarginCalled) -> Json:
 # --- market streams ----------------------------------------------------------------------------------
 
 
-def market_message(floor: Floor, stream: str) -> Json | None:
-    """What a stream like btcusdt@kline_1h says now; None for a stream that does not exist."""
+def market_messages(floor: Floor, stream: str, last: Json | None) -> list[Json]:
+    """What a stream like btcusdt@kline_1h says now, after `last`; nothing for a stream that does not exist."""
     name, _, kind = stream.partition("@")
     symbol, now = name.upper(), floor.venue.now_ms
     if symbol not in floor.venue.state.market.contracts:
-        return None
+        return []
     if kind.startswith("kline_"):
-        return _kline(floor, symbol, kind.removeprefix("kline_"))
+        return _klines(floor, symbol, kind.removeprefix("kline_"), last)
     if kind.split("@")[0] == "markPrice":
-        return _mark(floor, symbol)
+        return [_mark(floor, symbol)]
     if kind == "bookTicker":
         top = best(floor, symbol)
         sizes = {"b": top["bidPrice"], "B": top["bidQty"], "a": top["askPrice"], "A": top["askQty"]}
-        return {"e": "bookTicker", "u": now, "s": symbol, **sizes, "T": now, "E": now}
+        return [{"e": "bookTicker", "u": now, "s": symbol, **sizes, "T": now, "E": now}]
     if kind == "aggTrade":
-        return _trade(floor, symbol)
-    return None
+        return [_trade(floor, symbol)]
+    return []
 
 
-def _kline(floor: Floor, symbol: str, interval: str) -> Json | None:
+def _klines(floor: Floor, symbol: str, interval: str, last: Json | None) -> list[Json]:
+    """The forming bar; before it every bar since the last message, so that each is seen closed once."""
     if interval not in INTERVALS:
-        return None
+        return []
     market, now = floor.venue.state.market, floor.venue.now_ms
-    bars = market.klines(symbol, interval, now_ms=now, limit=1)
-    if not bars:
-        return None
-    row = kline(bars[-1], market.contracts[symbol])
+    since = last["k"]["t"] if last else None
+    bars = market.klines(symbol, interval, now_ms=now, limit=1500 if last else 1, start_ms=since)
     names = ("t", "o", "h", "l", "c", "v", "T", "q", "n", "V", "Q", "B")
-    values = dict(zip(names, row, strict=True))
-    bar = values | {"s": symbol, "i": interval, "f": 0, "L": 0, "x": now > bars[-1].close_ms}
-    return {"e": "kline", "E": now, "s": symbol, "k": bar}
+    told = []
+    for bar in bars:
+        values = dict(zip(names, kline(bar, market.contracts[symbol]), strict=True))
+        values |= {"s": symbol, "i": interval, "f": 0, "L": 0, "x": now > bar.close_ms}
+        told.append({"e": "kline", "E": now, "s": symbol, "k": values})
+    return told
 
 
 def _mark(floor: Floor, symbol: str) -> Json:

@@ -16,11 +16,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from simulator.events import Event
 from simulator.floor import Floor
 from simulator.wire.binance.codes import WireError
-from simulator.wire.binance.messages import market_message, user_message
+from simulator.wire.binance.messages import market_messages, user_message
 from simulator.wire.binance.params import Params
 
 _QUEUE = 10_000
 _POLL_S = 0.25  # how often market streams look
+_TIMES = ("E", "T", "u", "a", "f", "l")  # fields that change although nothing happened
 _INVALID = WireError(
     -1125, "This listenKey does not exist. Please use `POST /fapi/v1/listenKey` to recreate `listenKey`"
 )
@@ -101,7 +102,7 @@ class Streams:
             listener.overrun.set()
 
     def publish(self, event: Event) -> None:
-        if self._floor.clock.monotonic() >= self._silent_until:
+        if self._listeners and self._floor.clock.monotonic() >= self._silent_until:
             self._tell_users(user_message(self._floor, event))
 
     def tick(self) -> None:
@@ -172,14 +173,15 @@ class Streams:
         """Market streams: say what has changed since the last look."""
         last: dict[str, Any] = {}
         while True:
-            for name in list(listener.names):
-                if "@" in name:
-                    self._floor.settle()
-                    message = market_message(self._floor, name)
-                    fingerprint = message and {
-                        key: value for key, value in message.items() if key not in ("E", "T", "u")
-                    }
-                    if message and last.get(name) != fingerprint:
-                        last[name] = fingerprint
+            for name in [one for one in listener.names if "@" in one]:
+                self._floor.settle()
+                for message in market_messages(self._floor, name, last.get(name)):
+                    if not _same(message, last.get(name)):
+                        last[name] = message
                         listener.tell(name, message)
             await asyncio.sleep(_POLL_S)
+
+
+def _same(message: Any, last: Any) -> bool:
+    """Whether nothing but the time has changed."""
+    return last is not None and all(last.get(key) == value for key, value in message.items() if key not in _TIMES)

@@ -58,7 +58,7 @@ def batch_place(floor: Floor, params: Params) -> Any:
     wanted = _list(params, "batchOrders")
     if not 1 <= len(wanted) <= _MAX_BATCH:
         raise WireError(-4082, "Invalid number of batch place orders.")
-    return [_or_error(place, floor, {str(name): _plain(value) for name, value in one.items()}) for one in wanted]
+    return [_or_error(place, floor, _fields(one)) for one in wanted]
 
 
 def batch_cancel(floor: Floor, params: Params) -> Any:
@@ -78,8 +78,11 @@ def _list(params: Params, name: str) -> list[Any]:
     return found
 
 
-def _plain(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _fields(one: Any) -> dict[str, str]:
+    """A JSON order as parameters."""
+    if not isinstance(one, dict):
+        raise WireError(-1130, "Data sent for parameter 'batchOrders' is not valid.")
+    return {str(name): str(value).lower() if isinstance(value, bool) else str(value) for name, value in one.items()}
 
 
 def _or_error(act: Callable[[Floor, Params], Any], floor: Floor, values: dict[str, str]) -> Any:

@@ -183,5 +183,18 @@ def test_the_decision_says_what_shaped_it():
     )
 
 
-def test_a_cap_that_did_not_bind_is_not_mentioned():
-    assert not any(line.startswith("Cut") for line in plan(decided(a.a_signal())).why)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"policy": a.a_policy(max_notional=a.money(5_000))},
+        {"instrument": a.an_instrument(max_market_quantity=a.quantity("0.1"))},
+    ],
+)
+def test_a_cap_that_did_not_bind_is_not_mentioned(changes):
+    assert not any(line.startswith("Cut") for line in plan(decided(a.a_signal(), **changes)).why)
+
+
+def test_the_venues_cap_is_mentioned_where_it_binds():
+    decision = plan(decided(a.a_signal(), instrument=a.an_instrument(max_market_quantity=a.quantity("0.03"))))
+    assert decision.why[-1] == "Cut to 0.03 BTC: the venue's largest market order."

@@ -84,7 +84,7 @@ def a_world(dice: Dice) -> World:
             "position": held,
             "view": a.a_view(candles=(), mark_price=float(mark), atr=float(mark * dice.magnitude(0.0001, 0.3))),
             "instrument": _instrument(dice, mark),
-            "balance": a.a_balance(equity, equity * dice.decimal(0, 1.1)),
+            "balance": a.a_balance(equity, equity * dice.magnitude(0.01, 1.1)),
             "facts": a.facts(
                 day_start_equity=None,
                 peak_equity=None,
@@ -172,15 +172,15 @@ def _instrument(dice: Dice, mark: Decimal) -> Any:
 
 def _policy(dice: Dice, equity: Decimal) -> RiskPolicy:
     return a.a_policy(
-        max_positions=dice.randint(1, 6),
-        max_leverage=dice.randint(0, 20),
+        max_positions=dice.randint(2, 6),
+        max_leverage=dice.randint(1, 20),
         max_notional=Money(equity * dice.magnitude(0.01, 10)),
         max_exposure_rate=dice.magnitude(0.05, 10),
         risk_per_trade=dice.magnitude(0.0005, 0.3),
-        min_reward_risk=dice.decimal(0, 2, 2),
+        min_reward_risk=dice.choice([Decimal(0), dice.decimal(0, 2, 2)]),
         atr_stop_multiple=dice.decimal(0.1, 5, 1),
         take_profits=_rules(dice),
-        win_rate_min_trades=dice.randint(0, 60),
+        win_rate_min_trades=dice.randint(0, 100),
     )
 
 
@@ -189,7 +189,7 @@ def _profile(dice: Dice, equity: Decimal) -> StrategyProfile:
         max_notional=dice.maybe(lambda: Money(equity * dice.magnitude(0.01, 10)), 0.3),
         max_leverage=dice.maybe(lambda: dice.randint(1, 20), 0.3),
         risk_per_trade=dice.maybe(lambda: dice.magnitude(0.0005, 0.3), 0.3),
-        max_entries=dice.randint(1, 4),
+        max_entries=dice.randint(1, 6),
         take_profits=dice.maybe(lambda: _rules(dice), 0.3),
         min_win_rate=dice.maybe(lambda: dice.decimal(0, 1, 2), 0.2),
     )

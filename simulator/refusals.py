@@ -13,7 +13,6 @@ class Reason(StrEnum):
     QUANTITY_MISSING = auto()
     TRIGGER_MISSING = auto()
     CALLBACK_INVALID = auto()
-    ACTIVATION_INVALID = auto()
     PRICE_PRECISION = auto()
     QUANTITY_PRECISION = auto()
     PRICE_OFF_TICK = auto()

@@ -24,7 +24,9 @@ import pytest
 
 from simulator.clock import Mode
 from simulator.config import Limits, SimulatorConfig
+from simulator.refusals import Reason
 from simulator.server import bind, create_app, serve
+from simulator.wire.binance.codes import CODES as BINANCE_CODES
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it imports names that websockets has deprecated
@@ -321,6 +323,10 @@ async def test_every_refusal_has_its_number(exchange: Exchange) -> None:
     ]
     assert told == [code for code, *_ in CODES]
     assert (await exchange.admin("ledger"))["orders"] == []
+
+
+def test_no_reason_of_the_venue_is_without_a_number() -> None:
+    assert set(BINANCE_CODES) == set(Reason)
 
 
 async def test_keys_and_signatures_are_checked(exchange: Exchange) -> None:

@@ -15,7 +15,6 @@ CODES: dict[Reason, tuple[int, str]] = {
     _R.QUANTITY_MISSING: (-1102, "Mandatory parameter 'quantity' was not sent, was empty/null, or malformed."),
     _R.TRIGGER_MISSING: (-1102, "Mandatory parameter 'triggerprice' was not sent, was empty/null, or malformed."),
     _R.CALLBACK_INVALID: (-1102, "Mandatory parameter 'callbackrate' was not sent, was empty/null, or malformed."),
-    _R.ACTIVATION_INVALID: (-4135, "Invalid activation price"),
     _R.PRICE_PRECISION: (-1111, "Precision is over the maximum defined for this asset."),
     _R.QUANTITY_PRECISION: (-1111, "Precision is over the maximum defined for this asset."),
     _R.PRICE_OFF_TICK: (-4014, "Price not increased by tick size."),

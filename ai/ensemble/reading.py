@@ -12,6 +12,7 @@ from app.domain.candle import MarketView
 
 MIN_BARS = 60  # the slowest average is over 50 bars
 _LOOK_BACK = 20
+_MOST_BARS = 250  # what came before has no say in any average any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def read(view: MarketView) -> Reading:
     if len(view.candles) < MIN_BARS:
         raise ValueError(f"{MIN_BARS} candles are needed, got {len(view.candles)}")
     high, low, close, volume = (
-        np.array([getattr(candle, name) for candle in view.candles], dtype=np.float64)
+        np.array([getattr(candle, name) for candle in view.candles[-_MOST_BARS:]], dtype=np.float64)
         for name in ("high", "low", "close", "volume")
     )
     atr = float(indicators.atr(high, low, close)[-1])

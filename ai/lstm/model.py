@@ -1,9 +1,13 @@
-"""The network: three stacked LSTMs and a softmax over SHORT, NEUTRAL, LONG. Needs the `train` extra."""
+"""The network: two stacked LSTMs and a softmax over SHORT, NEUTRAL, LONG. Needs the `train` extra."""
 
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 # Read when TensorFlow loads. Its errors come as exceptions anyway, and oneDNN would add up in an order of its own.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -12,10 +16,12 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import keras
 import tensorflow as tf
 
-from ai.lstm.features import NAMES, STEPS
+from ai.lstm.features import NAMES, STEPS, Windows
 
 UNITS = (64, 32)
 DROPOUT = 0.3
+BATCH = 256
+PATIENCE = 3
 
 
 def repeatable(seed: int) -> None:
@@ -38,6 +44,35 @@ def build(units: tuple[int, ...] = UNITS) -> Any:
     model = keras.Sequential(layers)
     model.compile(optimizer=keras.optimizers.Adam(5e-4, clipnorm=1.0), loss="sparse_categorical_crossentropy")
     return model
+
+
+def fit(
+    model: Any,
+    inputs: Windows,
+    classes: NDArray[np.int64],
+    validation: tuple[Windows, NDArray[np.int64]],
+    *,
+    class_weights: NDArray[np.float64],
+    epochs: int,
+    on_epoch: Callable[[int, dict[str, float]], None],
+) -> None:
+    """Train until validation has not improved for PATIENCE epochs, and keep the best weights.
+
+    (m, 60, 10) windows and (m,) classes; `on_epoch` gets the index from 0 and Keras's losses.
+    """
+    model.fit(
+        inputs,
+        classes,
+        validation_data=validation,
+        class_weight=dict(enumerate(class_weights.tolist())),
+        epochs=epochs,
+        batch_size=BATCH,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.EarlyStopping(patience=PATIENCE, restore_best_weights=True),
+            keras.callbacks.LambdaCallback(on_epoch_end=on_epoch),
+        ],
+    )
 
 
 def export(model: Any, path: Path) -> None:

@@ -6,6 +6,7 @@ changed after training, raise BadSettings. Too few candles raise ValueError: the
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ai.lstm.features import MIN_BARS, NAMES, STEPS, Bars, Windows, features, windows
-from app.domain.candle import MarketView
+from app.domain.candle import Candle, MarketView
 from app.domain.errors import BadSettings
 from app.domain.vote import Opinion, Seat, Vote
 from app.ports import Case
@@ -22,6 +23,7 @@ from app.ports import Case
 WEIGHTS: Final = Path(__file__).parent / "weights"  # shipped: trained on generated candles
 MODEL_FILE: Final = "model.onnx"
 ABOUT_FILE: Final = "model.json"
+_MOST_BARS: Final = 250  # of history: what came before no longer shows in a window
 CLASSES: Final = (Opinion.SHORT, Opinion.NEUTRAL, Opinion.LONG)
 
 
@@ -48,7 +50,7 @@ class Forecaster:
         """(3,) for the last closed bar of a market. Raises ValueError below MIN_BARS candles or on a NaN."""
         if len(view.candles) < MIN_BARS:
             raise ValueError(f"{MIN_BARS} candles are needed, got {len(view.candles)}")
-        table = features(bars_of(view))
+        table = features(bars_of(view.candles[-_MOST_BARS:]))
         window = windows(table, np.array([len(table) - 1], dtype=np.intp))
         if not np.isfinite(window).all():
             raise ValueError("a candle is not a number")
@@ -116,9 +118,9 @@ def open_lstm(folder: Path) -> LstmVoter | None:
     return LstmVoter(forecaster) if forecaster else None
 
 
-def bars_of(view: MarketView) -> Bars:
+def bars_of(candles: Sequence[Candle]) -> Bars:
     high, low, close, volume = (
-        np.array([getattr(candle, name) for candle in view.candles], dtype=np.float64)
+        np.array([getattr(candle, name) for candle in candles], dtype=np.float64)
         for name in ("high", "low", "close", "volume")
     )
     return Bars(high, low, close, volume)

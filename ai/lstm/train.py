@@ -15,7 +15,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,8 +27,6 @@ from app.history import CandleSeries
 
 CLEAR = 0.55  # probability from which a side is named; below it the seat says NEUTRAL
 _MOST = (8_000, 2_000)  # windows to train on and to validate on, spread evenly: neighbours share 59 of 60 bars
-_PATIENCE = 3  # epochs without a better validation loss
-_BATCH = 256
 _PARTS = (0.70, 0.85)  # training | validation | test
 _FEWEST = 30  # windows in a part
 _PURGE = HORIZON  # bars before each border that end no window, so that no outcome lies beyond it
@@ -135,19 +132,7 @@ def _fit(
         on_progress(log[-1])
 
     fitted = network.build(units)
-    fitted.fit(
-        inputs,
-        classes,
-        validation_data=validation,
-        class_weight=dict(enumerate(class_weights.tolist())),
-        epochs=epochs,
-        batch_size=_BATCH,
-        verbose=0,
-        callbacks=[
-            keras.callbacks.EarlyStopping(patience=_PATIENCE, restore_best_weights=True),
-            keras.callbacks.LambdaCallback(on_epoch_end=note),
-        ],
-    )
+    network.fit(fitted, inputs, classes, validation, class_weights=class_weights, epochs=epochs, on_epoch=note)
     # Class weights make rare classes count while learning, and thereby too probable; dividing them out of the softmax
     # (a shift of its biases) gives probabilities again.
     kernel, bias = fitted.layers[-1].get_weights()

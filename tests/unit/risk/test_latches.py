@@ -19,6 +19,7 @@ def latched(equity, **facts):
 
 def test_a_daily_loss_at_its_limit_latches_with_its_numbers():
     assert latched("9500") == (DailyLossLatched(a.ACCOUNT, "2026-01-05", a.money(500), a.money(500)),)
+    assert latched("9400") == (DailyLossLatched(a.ACCOUNT, "2026-01-05", a.money(600), a.money(500)),)
     assert latched("9500.01") == ()
 
 

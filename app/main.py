@@ -20,6 +20,7 @@ def create_app(api: Api, lifespan: Lifespan | None = None) -> FastAPI:
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url="/docs",
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},  # bodies hold secrets
         lifespan=lifespan,
     )
     for module in (webhook, alerts, orders, positions, controls, health):

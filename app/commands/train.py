@@ -1,7 +1,6 @@
 """`tradingbot train`: fit the LSTM seat on candles and say honestly how good it is. Needs the `train` extra."""
 
 import importlib.util
-import os
 import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -65,7 +64,6 @@ def _check_extra() -> None:
 
 
 def _train(series: CandleSeries, *, seed: int, epochs: int, out: Path, quiet: bool) -> "TrainReport":
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # a graphics card would round differently
     from ai.lstm.train import train as fit  # noqa: PLC0415 - TensorFlow: 20 s and 500 MB that --help need not pay
 
     progress: Any = nullcontext()

@@ -12,9 +12,13 @@ import httpx
 
 from app.bootstrap import Application, ClosableNotifier, build
 from app.commands.hosting import listen, local_exchange, serving
+from app.domain.errors import VenueUnavailable
 from app.main import create_app
 from app.settings import Settings
 from simulator.config import SimulatorConfig
+
+READY_TRIES = 300
+READY_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,9 @@ async def staged(
     async with contextlib.AsyncExitStack() as stack:
         with listen("127.0.0.1", 0) as probe:
             port = int(probe.getsockname()[1])
-        exchange = await stack.enter_async_context(local_exchange(config, port))
+        paper = settings.venue
+        known = {"api_key": paper.api_key.get_secret_value(), "api_secret": paper.api_secret.get_secret_value()}
+        exchange = await stack.enter_async_context(local_exchange(replace(config, **known), port))
         url = f"http://127.0.0.1:{port}"
         venue = replace(settings.venue, rest_url=url, ws_url=url.replace("http", "ws"), spot_url=url)
         application = build(replace(settings, venue=venue), clock=exchange.state.clock, notifier=notifier)
@@ -60,5 +66,10 @@ async def staged(
 
 
 async def _until_ready(bot: httpx.AsyncClient) -> None:
-    while (await bot.get("/ready")).status_code != httpx.codes.OK:  # noqa: ASYNC110 - it is asked over HTTP
-        await asyncio.sleep(0.05)
+    """Raises VenueUnavailable with what is missing when the bot does not become ready."""
+    for _ in range(READY_TRIES):
+        answer = await bot.get("/ready")
+        if answer.status_code == httpx.codes.OK:
+            return
+        await asyncio.sleep(READY_PAUSE_S)
+    raise VenueUnavailable(f"the bot did not become ready: {answer.text}")

@@ -23,10 +23,12 @@ class OrderState(StrEnum):
 
     @property
     def final(self) -> bool:
-        return not TRANSITIONS[self]
+        """Nothing rests at the venue any more. Fills that were on their way may still be reported."""
+        return self in _FINAL
 
 
 _S = OrderState
+_FINAL = frozenset({_S.FILLED, _S.REJECTED, _S.CANCELED, _S.EXPIRED})
 TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     # An intent that was never sent may lapse; it is never rejected, for nobody was asked.
     _S.INTENT: frozenset({_S.SENT, _S.EXPIRED}),

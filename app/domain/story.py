@@ -31,6 +31,14 @@ class OrderLine:
     def filled(self) -> Decimal:
         return sum((fill.quantity.value for fill in self.fills), Decimal(0))
 
+    def fill(self, fill: Fill, *, complete: bool) -> None:
+        """Count an execution once, however often it is reported."""
+        known = any(seen.trade_id == fill.trade_id for seen in self.fills)
+        if not known:
+            self.fills.append(fill)
+        if complete or not known:
+            self.move(OrderState.FILLED if complete else OrderState.PARTIALLY_FILLED)
+
     def move(self, state: OrderState) -> None:
         """Follow the table of allowed transitions; an impossible one is ignored, for events may repeat."""
         if state is not self.state and state in TRANSITIONS[self.state]:
@@ -110,9 +118,7 @@ class Story:
                 self.orders[client_id].note = reason
                 self.orders[client_id].move(OrderState.UNKNOWN)
             case ev.OrderFilled(client_id=client_id, fill=fill, complete=complete):
-                line = self.orders[client_id]
-                line.fills.append(fill)
-                line.move(OrderState.FILLED if complete else OrderState.PARTIALLY_FILLED)
+                self.orders[client_id].fill(fill, complete=complete)
             case ev.OrderCanceled(client_id=client_id, why=why):
                 self.orders[client_id].note = why
                 self.orders[client_id].move(OrderState.CANCELED)

@@ -211,7 +211,7 @@ class Desk:
         while clock.monotonic() - started < timing.fill_wait_s:
             found = await self._look(request)
             seen = found or seen
-            if found is not None and found.state in _ENDED:
+            if found is not None and found.state.final:
                 return found
             await clock.sleep(pause)
             pause = min(pause * 2, timing.poll_max_s)
@@ -225,6 +225,3 @@ class Desk:
         if gone:
             await journal.record(ev.OrderCanceled(line.intent.request.client_id, why))
         return gone
-
-
-_ENDED = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED})

@@ -47,11 +47,11 @@ $(BIN)/uv: requirements-uv.txt
 	@touch $@
 
 # The stand-in server for the language-model services is an npm package; tests that need it say so when it is absent.
-.venv/.node: tests/node/package-lock.json | .venv/.dev
-	@if command -v npm >/dev/null; then \
-		npm ci --prefix tests/node --silent --no-audit --no-fund --no-update-notifier \
-			&& touch $@ || echo >&2 "make: npm could not install tests/node; the tests that need it will say so."; \
-	else echo >&2 "make: npm is not installed; the tests that need it are skipped."; fi
+.venv/.node: $(wildcard tests/node/package-lock.json) | .venv/.dev
+	@if ! test -e tests/node/package-lock.json; then :; \
+	elif ! command -v npm >/dev/null; then echo >&2 "make: npm is not installed; the tests that need it are skipped."; \
+	elif npm ci --prefix tests/node --silent --no-audit --no-fund --no-update-notifier; then touch $@; \
+	else echo >&2 "make: npm could not install tests/node; the tests that need it say so."; fi
 
 demo: .venv/.product ## set up, replay a tape of alerts through app and local exchange, say what happened
 	@$(BIN)/tradingbot demo

@@ -11,7 +11,7 @@ FAILURES = (RedisError, OSError, TimeoutError)
 """Everything a call to Redis ends in when Redis is down, full, loading, read-only or not a Redis."""
 
 TIMEOUT_S = 0.25
-_CONNECTIONS = 8
+_CONNECTIONS = 4
 
 
 def connect(url: str, *, timeout_s: float = TIMEOUT_S) -> Redis:

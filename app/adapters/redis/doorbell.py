@@ -34,14 +34,12 @@ class RedisDoorbell:
         *,
         name: str,
         channel: str = "tradingbot:doorbell",
-        timeout_s: float = TIMEOUT_S,
         silence_s: float = 15.0,
     ) -> None:
         self._client = client
         self._clock = clock
         self._name = name.encode()
         self._channel = channel
-        self._timeout_s = timeout_s
         self._silence_s = silence_s
         self._local = LocalDoorbell()
         self._to_publish = asyncio.Event()
@@ -64,7 +62,7 @@ class RedisDoorbell:
             for task in running:
                 task.cancel()
             # Again after a while: a cancellation that meets a timeout inside the client library is swallowed there.
-            _, running = await asyncio.wait(running, timeout=self._timeout_s)
+            _, running = await asyncio.wait(running, timeout=TIMEOUT_S)
 
     def ring(self) -> None:
         self._local.ring()
@@ -82,8 +80,7 @@ class RedisDoorbell:
             if not breaker.may_try():
                 continue
             try:
-                async with asyncio.timeout(self._timeout_s):
-                    await self._client.publish(self._channel, self._name)
+                await self._client.publish(self._channel, self._name)
                 breaker.succeeded()
             except FAILURES:
                 breaker.failed()

@@ -4,7 +4,6 @@ Too strict would turn away good alerts, so every failure falls back to the local
 an outage does not start everybody at zero.
 """
 
-import asyncio
 import hashlib
 import math
 
@@ -13,7 +12,7 @@ from redis.asyncio import Redis
 
 from app.adapters.local import LocalRateLimiter
 from app.adapters.redis.breaker import Breaker
-from app.adapters.redis.client import FAILURES, TIMEOUT_S
+from app.adapters.redis.client import FAILURES
 from app.ports import Clock
 
 _log = structlog.get_logger(__name__)
@@ -26,12 +25,9 @@ class RedisRateLimiter:
     Memory in Redis is one small expiring key per (key, window); long keys are stored by their digest.
     """
 
-    def __init__(
-        self, client: Redis, clock: Clock, *, prefix: str = "tradingbot:rate", timeout_s: float = TIMEOUT_S
-    ) -> None:
+    def __init__(self, client: Redis, clock: Clock, *, prefix: str = "tradingbot:rate") -> None:
         self._client = client
         self._prefix = prefix
-        self._timeout_s = timeout_s
         self._local = LocalRateLimiter(clock)
         self._breaker = Breaker(clock)
 
@@ -40,8 +36,7 @@ class RedisRateLimiter:
         if not self._breaker.may_try():
             return allowed_here
         try:
-            async with asyncio.timeout(self._timeout_s):
-                count = await self._count(key, window_s)
+            count = await self._count(key, window_s)
         except FAILURES as error:
             if self._breaker.failed():
                 _log.warning("rate_limits_are_local", why=type(error).__name__)

@@ -26,6 +26,5 @@ def redis_url(redis_server: RedisServer) -> str:
 
 @pytest.fixture
 async def client(redis_url: str) -> AsyncIterator[Redis]:
-    client = connect(redis_url)
-    yield client
-    await client.aclose()
+    async with connect(redis_url, timeout_s=5) as client:
+        yield client

@@ -20,19 +20,13 @@ from numpy.typing import NDArray
 
 from ai.lstm import model as network
 from ai.lstm.evaluate import Evaluation, evaluate
-from ai.lstm.features import HORIZON, LABEL_ATR, NAMES, STEPS, Bars, Floats, features, labels, usable_ends, windows
+from ai.lstm.features import HORIZON, LABEL_ATR, NAMES, STEPS, Bars, Floats, features, labels, windows
 from ai.lstm.serve import ABOUT_FILE, CLASSES, MODEL_FILE, Forecaster
-from app.domain.errors import BadSettings
+from ai.lstm.split import Ends, split
 from app.history import CandleSeries
 
 CLEAR = 0.55  # probability from which a side is named; below it the seat says NEUTRAL
-_MOST = (8_000, 2_000)  # windows to train on and to validate on, spread evenly: neighbours share 59 of 60 bars
-_PARTS = (0.70, 0.85)  # training | validation | test
-_FEWEST = 30  # windows in a part
-_PURGE = HORIZON  # bars before each border that end no window, so that no outcome lies beyond it
 _VERSIONS = ("keras", "tensorflow-cpu", "tf2onnx", "onnx", "numpy", "ta-lib")
-
-Ends = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +59,7 @@ def train(
     The same series, seed and versions give the same predictions on the same kind of machine.
     """
     bars = Bars(series.high, series.low, series.close, series.volume)
-    parts = _split(bars)
+    parts = split(bars)
     table, label = features(bars), labels(bars)
     mean, scale = _scaler(table, parts[0])
     shares = np.bincount(label[parts[0]], minlength=3) / len(parts[0])
@@ -92,22 +86,6 @@ def train(
     about["test"] = test.plain()
     (out_dir / ABOUT_FILE).write_text(json.dumps(about, indent=1) + "\n")
     return TrainReport(out_dir, log, about, test)
-
-
-def _split(bars: Bars) -> tuple[Ends, Ends, Ends]:
-    """Window ends of training, validation (both thinned) and test, in order of time with a purge between them."""
-    ends, total = usable_ends(bars), len(bars.close)
-    first, second = (int(total * share) for share in _PARTS)
-    training = _thinned(ends[ends < first - _PURGE], _MOST[0])
-    validation = _thinned(ends[(ends >= first + STEPS) & (ends < second - _PURGE)], _MOST[1])
-    test = ends[ends >= second + STEPS]
-    if min(map(len, (training, validation, test))) < _FEWEST:
-        raise BadSettings(f"{total} candles are too few to train on; 2,000 are a bare minimum, 20,000 are better")
-    return training, validation, test
-
-
-def _thinned(ends: Ends, most: int) -> Ends:
-    return ends[:: -(-len(ends) // most) or 1]
 
 
 def _scaler(table: Floats, ends: Ends) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -12,72 +12,87 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ai.lstm.features import Bars, features, usable_ends, windows
+from ai.lstm.features import HORIZON, STEPS, Bars, features, usable_ends, windows
 from ai.lstm.serve import ABOUT_FILE, WEIGHTS, open_forecaster
+from ai.lstm.split import split
 from app.commands import train as command
-from app.domain.errors import OperatorError
-from app.history import synthetic
+from app.domain.errors import BadSettings, OperatorError
+from app.history import CandleSeries, synthetic
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+_RUN = """
+import sys
+from app.cli import app
+for folder in sys.argv[1].split("|"):
+    app(["train", "--out", folder, *sys.argv[2:]], standalone_mode=False)
+"""
 
 
-def trained(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "DATA_DIR"} | ONE_THREAD
+def trained(*folders: Path, options: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[str]":
+    """Run the command once per folder, in one process that is not ours."""
     return subprocess.run(
-        [sys.executable, "-c", "from app.cli import main; main()", "train", "--out", str(out), *options],
+        [sys.executable, "-c", _RUN, "|".join(map(str, folders)), *options],
         capture_output=True,
         text=True,
         check=False,
-        env=environment,
+        env={name: value for name, value in os.environ.items() if name != "DATA_DIR"},
     )
 
 
+def columns(series: CandleSeries) -> Bars:
+    return Bars(series.high, series.low, series.close, series.volume)
+
+
 def predictions(folder: Path) -> np.ndarray:
-    series = synthetic("BTCUSDT", "1h", 600, 1, datetime(2024, 1, 1, tzinfo=UTC))
-    bars = Bars(series.high, series.low, series.close, series.volume)
+    bars = columns(synthetic("BTCUSDT", "1h", 600, 1, START))
     model = open_forecaster(folder)
     assert model
     return model.probabilities(windows(features(bars), usable_ends(bars)))
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    folder = tmp_path_factory.mktemp("small")
-    return folder, trained(folder, "--bars", "1500", "--epochs", "1", "--json")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Path, Path, subprocess.CompletedProcess[str]]":
+    first, second = (tmp_path_factory.mktemp(name) for name in ("first", "second"))
+    return first, second, trained(first, second, options=("--bars", "1500", "--epochs", "1", "--json"))
 
 
-def test_the_command_says_what_it_learned_and_writes_what_the_seat_reads(small):
-    folder, run = small
+def test_the_command_says_what_it_learned_and_writes_what_the_seat_reads(twice):
+    first, _, run = twice
 
     assert run.returncode == 0, run.stderr
-    said = json.loads(run.stdout)
-    assert said == {"folder": str(folder), "epochs": 1, **json.loads((folder / ABOUT_FILE).read_text())}
+    said, _ = json.JSONDecoder().raw_decode(run.stdout)
+    assert said == {"folder": str(first), "epochs": 1, **json.loads((first / ABOUT_FILE).read_text())}
     assert said["test"]["majority_accuracy"] > 0
     assert said["data"]["source"] == "synthetic seed=7"
-    assert np.allclose(predictions(folder).sum(axis=1), 1, atol=1e-5)
+    assert np.allclose(predictions(first).sum(axis=1), 1, atol=1e-5)
 
 
-def test_it_is_quiet_in_a_pipe(small):
-    _, run = small
+def test_it_is_quiet_in_a_pipe(twice):
+    *_, run = twice
 
     assert "epochs" not in run.stderr
     assert "\x1b" not in run.stdout + run.stderr
 
 
-def test_the_same_seed_gives_the_same_network(small, tmp_path):
-    folder, _ = small
-    again = trained(tmp_path, "--bars", "1500", "--epochs", "1")
+def test_the_same_seed_gives_the_same_network(twice):
+    first, second, _ = twice
 
-    assert "without a model" in again.stdout
-    np.testing.assert_array_equal(predictions(tmp_path), predictions(folder))
+    np.testing.assert_array_equal(predictions(first), predictions(second))
 
 
-def test_too_few_candles_are_a_plain_refusal(tmp_path):
-    run = trained(tmp_path, "--bars", "300", "--epochs", "1")
+def test_the_parts_share_no_bar_and_no_outcome():
+    bars = columns(synthetic("BTCUSDT", "1h", 3_000, 1, START))
+    training, validation, judged = split(bars)
 
-    assert run.returncode == 2
-    assert "300 candles are too few to train on" in run.stderr
-    assert "Traceback" not in run.stderr
+    assert training[-1] + HORIZON < validation[0] - STEPS + 1
+    assert validation[-1] + HORIZON < judged[0] - STEPS + 1
+    assert judged[-1] == 3_000 - HORIZON - 1
+
+
+def test_too_few_candles_are_a_plain_refusal():
+    with pytest.raises(BadSettings, match="300 candles are too few to train on"):
+        split(columns(synthetic("BTCUSDT", "1h", 300, 1, START)))
 
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch):

@@ -189,22 +189,69 @@ def build(
     )
     notifier = notifier or _notifier(settings, clock)
     venue = Venue(exchange, settings.mode, database.records)
+    worker = Worker(bot, database.inbox, doorbell, notifier, _work(settings, name))
     controls = Controls(
         database.events,
         database.records,
         (ACCOUNT,),
         clock=clock,
-        doorbell=doorbell,
+        doorbell=worker,
         equity=venue.equity,
     )
-    api = Api(
+    return Application(
+        settings,
+        database,
+        venue,
+        bot,
+        _api(
+            settings,
+            database,
+            bot,
+            venue,
+            strategies=registry,
+            controls=controls,
+            doorbell=doorbell,
+            limiter=limiter,
+            metrics=metrics,
+        ),
+        worker,
+        seats.notes,
+        opening,
+        [seats.close, notifier.close, *closing],
+    )
+
+
+def _work(settings: Settings, name: str) -> WorkerConfig:
+    work = settings.work
+    return WorkerConfig(
+        name=name,
+        concurrency=work.concurrency,
+        lease_s=work.lease_s,
+        idle_poll_s=work.idle_poll_s,
+        reconcile_s=work.reconcile_s,
+    )
+
+
+def _api(
+    settings: Settings,
+    database: Database,
+    bot: Bot,
+    venue: Venue,
+    *,
+    strategies: Registry,
+    controls: Controls,
+    doorbell: Doorbell,
+    limiter: RateLimiter,
+    metrics: PrometheusMetrics,
+) -> Api:
+    return Api(
         inbox=database.inbox,
         queries=database.queries,
         doorbell=doorbell,
         limiter=limiter,
-        strategies=registry,
+        strategies=strategies,
         controls=controls,
-        clock=clock,
+        clock=bot.clock,
         new_alert_id=new_alert_id,
         tradable=venue.tradable,
         accounts=venue.accounts,
@@ -213,31 +260,6 @@ def build(
         api_token=settings.server.api_token.get_secret_value() if settings.server.api_token else "",
         paper=settings.paper,
         intake=IntakeRules(allow_from=settings.server.allowed_senders, trusted_proxies=settings.server.trusted_proxies),
-    )
-    work = settings.work
-    worker = Worker(
-        bot,
-        database.inbox,
-        doorbell,
-        notifier,
-        WorkerConfig(
-            name=name,
-            concurrency=work.concurrency,
-            lease_s=work.lease_s,
-            idle_poll_s=work.idle_poll_s,
-            reconcile_s=work.reconcile_s,
-        ),
-    )
-    return Application(
-        settings,
-        database,
-        venue,
-        bot,
-        api,
-        worker,
-        seats.notes,
-        opening,
-        [seats.close, notifier.close, *closing],
     )
 
 

@@ -251,12 +251,14 @@ class Queries(Protocol):
 # --- between processes (Redis where there is one; the bot trades on without it) -----------------------
 
 
-class Doorbell(Protocol):
-    """Wakes workers when there is work, in every process. Losing a ring costs one polling interval, nothing else."""
-
+class Bell(Protocol):
     def ring(self) -> None:
         """Never blocks, never raises."""
         ...
+
+
+class Doorbell(Bell, Protocol):
+    """Wakes workers when there is work, in every process. Losing a ring costs one polling interval, nothing else."""
 
     async def wait(self, timeout_s: float) -> None:
         """Returns at the next ring or after the timeout."""

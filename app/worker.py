@@ -77,6 +77,12 @@ class Worker:
             if (error := task.exception()) is not None:
                 log.error("a worker loop ended badly", error=repr(error))
 
+    def ring(self) -> None:
+        """Somebody pressed a switch: look at everything now, not at the next turn."""
+        self._look_at_all = True
+        self._look.set()
+        self._doorbell.ring()
+
     # --- alerts --------------------------------------------------------------------------------------
 
     async def _alerts(self, stop: asyncio.Event, lane: int) -> None:

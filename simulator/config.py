@@ -42,8 +42,8 @@ class SimulatorConfig:
     terms: Terms = field(default_factory=Terms)
     funding_rate: Decimal = Decimal("0.0001")  # where the folder has no history
     journal_path: Path | None = None  # None = forget everything at exit
-    api_key: str = "paper-key"
-    api_secret: str = field(default="paper-secret", repr=False)
+    api_key: str = "paper-trading-key"
+    api_secret: str = field(default="paper-trading-secret", repr=False)
     limits: Limits = field(default_factory=Limits)
     listen_key_ttl_s: float = 3600.0
     withdrawals_allowed: bool = False  # what the key claims about itself

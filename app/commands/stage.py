@@ -39,8 +39,10 @@ async def staged(
         with listen("127.0.0.1", 0) as probe:
             port = int(probe.getsockname()[1])
         paper = settings.venue
-        known = {"api_key": paper.api_key.get_secret_value(), "api_secret": paper.api_secret.get_secret_value()}
-        exchange = await stack.enter_async_context(local_exchange(replace(config, **known), port))
+        config = replace(
+            config, api_key=paper.api_key.get_secret_value(), api_secret=paper.api_secret.get_secret_value()
+        )
+        exchange = await stack.enter_async_context(local_exchange(config, port))
         url = f"http://127.0.0.1:{port}"
         venue = replace(settings.venue, rest_url=url, ws_url=url.replace("http", "ws"), spot_url=url)
         application = build(replace(settings, venue=venue), clock=exchange.state.clock, notifier=notifier)

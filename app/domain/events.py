@@ -191,6 +191,7 @@ class PositionOpened(Event):
     entry_price: Price
     strategy: str
     alert_id: AlertId | None
+    stop_price: Price | None = None  # of the stop that rests already: it is placed before anything else is looked at
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from app.domain.events import Event, KillSwitchThrown, TradingPaused, TradingRes
 from app.domain.ids import AccountId, account_stream
 from app.domain.money import Money
 from app.pipeline.latches import utc_day
-from app.ports import AccountFacts, Append, Clock, Doorbell, EventLog, Records
+from app.ports import AccountFacts, Append, Bell, Clock, EventLog, Records
 
 # An account's stream moves with every approved entry; a switch is retried until it has its turn.
 TRIES: Final = 20
@@ -31,7 +31,7 @@ class Controls:
         accounts: Sequence[AccountId],
         *,
         clock: Clock,
-        doorbell: Doorbell,
+        doorbell: Bell,
         equity: Callable[[AccountId], Awaitable[Money]],
     ) -> None:
         self._log = log

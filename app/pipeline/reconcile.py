@@ -155,13 +155,14 @@ async def _open(desk: Desk, venue: VenuePosition) -> None:
         if line.venue_order_id:  # it reached the venue; its fills may be listed a moment later
             await journal.record(
                 ev.PositionOpened(
-                    desk.account,
-                    desk.symbol,
-                    venue.side,
-                    venue.quantity,
-                    venue.entry_price,
-                    signal.strategy,
-                    signal.alert_id,
+                    account=desk.account,
+                    symbol=desk.symbol,
+                    side=venue.side,
+                    quantity=venue.quantity,
+                    entry_price=venue.entry_price,
+                    strategy=signal.strategy,
+                    alert_id=signal.alert_id,
+                    stop_price=_resting_stop(journal),
                 )
             )
             return
@@ -170,6 +171,12 @@ async def _open(desk: Desk, venue: VenuePosition) -> None:
     await desk.announce(
         journal, ev.PositionAdopted(desk.account, desk.symbol, venue.side, venue.quantity, venue.entry_price)
     )
+
+
+def _resting_stop(journal: Journal) -> Price | None:
+    """The stop of the alert that opened the position, as far as it is known to rest at the venue."""
+    line = journal.story.leg("stop")
+    return line.intent.request.trigger_price if line is not None and line.state is OrderState.ACCEPTED else None
 
 
 async def _close(desk: Desk, ours: Position) -> None:

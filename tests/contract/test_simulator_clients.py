@@ -55,8 +55,8 @@ class Exchange:
     async def signed(self, method: str, path: str, **params: Any) -> tuple[int, Any, Any]:
         """A request of our own making: (status, body, headers)."""
         query = urlencode({"timestamp": int(time.time() * 1000)} | params)
-        signature = hmac.new(b"paper-secret", query.encode(), hashlib.sha256).hexdigest()
-        url, headers = f"{self.base}{path}?{query}&signature={signature}", {"X-MBX-APIKEY": "paper-key"}
+        signature = hmac.new(b"paper-trading-secret", query.encode(), hashlib.sha256).hexdigest()
+        url, headers = f"{self.base}{path}?{query}&signature={signature}", {"X-MBX-APIKEY": "paper-trading-key"}
         async with self.http.request(method, url, headers=headers) as answer:
             return answer.status, await answer.json(content_type=None), answer.headers
 
@@ -81,7 +81,7 @@ async def exchange() -> AsyncIterator[Exchange]:
 
 @pytest.fixture
 async def client(exchange: Exchange) -> AsyncIterator[AsyncClient]:
-    one = AsyncClient("paper-key", "paper-secret")
+    one = AsyncClient("paper-trading-key", "paper-trading-secret")
     one.FUTURES_URL = f"{exchange.base}/fapi"
     yield one
     await one.close_connection()
@@ -89,7 +89,7 @@ async def client(exchange: Exchange) -> AsyncIterator[AsyncClient]:
 
 @pytest.fixture
 async def trader(exchange: Exchange) -> AsyncIterator[Any]:
-    one = ccxt.binanceusdm({"apiKey": "paper-key", "secret": "paper-secret", "enableRateLimit": False})
+    one = ccxt.binanceusdm({"apiKey": "paper-trading-key", "secret": "paper-trading-secret", "enableRateLimit": False})
     for name, url in one.urls["api"].items():
         if name.startswith("fapi"):
             one.urls["api"][name] = url.replace("https://fapi.binance.com", exchange.base)
@@ -332,7 +332,7 @@ def test_no_reason_of_the_venue_is_without_a_number() -> None:
 async def test_keys_and_signatures_are_checked(exchange: Exchange) -> None:
     url = f"{exchange.base}/fapi/v2/balance?timestamp={int(time.time() * 1000)}"
     tries = [({}, "", -2014), ({"X-MBX-APIKEY": "other-key"}, "", -2015)]
-    tries += [({"X-MBX-APIKEY": "paper-key"}, "", -1102), ({"X-MBX-APIKEY": "paper-key"}, "&signature=00ff", -1022)]
+    tries += [({"X-MBX-APIKEY": "paper-trading-key"}, "", -1102), ({"X-MBX-APIKEY": "paper-key"}, "&signature=00ff", -1022)]
     for headers, more, code in tries:
         async with exchange.http.get(url + more, headers=headers) as answer:
             assert (answer.status, (await answer.json())["code"]) == (401 if code in (-2014, -2015) else 400, code)
@@ -431,7 +431,7 @@ async def test_scripted_faults_strike_before_or_after_execution(exchange: Exchan
 
 async def test_streams_fall_silent_expire_and_break_when_told_to(exchange: Exchange) -> None:
     async with exchange.http.post(
-        f"{exchange.base}/fapi/v1/listenKey", headers={"X-MBX-APIKEY": "paper-key"}
+        f"{exchange.base}/fapi/v1/listenKey", headers={"X-MBX-APIKEY": "paper-trading-key"}
     ) as answer:
         key = (await answer.json())["listenKey"]
     order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}

@@ -7,6 +7,7 @@ arrive in any order; every statement here gives the same row either way.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -201,7 +202,8 @@ def _execution(recorded: ev.Recorded, fill: Fill, what: str) -> dict[str, Any]:
 
 
 def _position_opened(recorded: ev.Recorded, event: ev.PositionOpened) -> Statements:
-    return _position(event, event.strategy, event.alert_id, recorded.at)
+    stop = event.stop_price.value if event.stop_price else None
+    return _position(event, event.strategy, event.alert_id, recorded.at, stop)
 
 
 def _position_adopted(recorded: ev.Recorded, event: ev.PositionAdopted) -> Statements:
@@ -209,7 +211,11 @@ def _position_adopted(recorded: ev.Recorded, event: ev.PositionAdopted) -> State
 
 
 def _position(
-    event: ev.PositionOpened | ev.PositionAdopted, strategy: str, alert_id: str | None, at: datetime
+    event: ev.PositionOpened | ev.PositionAdopted,
+    strategy: str,
+    alert_id: str | None,
+    at: datetime,
+    stop: Decimal | None = None,
 ) -> Statements:
     key = {"account": event.account, "symbol": event.symbol}
     row = {
@@ -220,7 +226,7 @@ def _position(
         "alert_id": alert_id,
         "opened_at": at,
         "entries": 1,
-        "stop_price": None,
+        "stop_price": stop,
     }
     return [sa.delete(positions).where(*_at(positions, key)), sa.insert(positions).values(**key, **row)]
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json as jsonlib
-import os
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -41,6 +40,9 @@ MANY = 100_000
 def demo(
     weeks: Annotated[float, typer.Option(min=0.5, max=26, help="How much of the market to replay.")] = 3.0,
     out: Annotated[Path, typer.Option(help="Where the picture, the summary and the database go.")] = Path("var/demo"),
+    data_dir: Annotated[
+        Path | None, typer.Option(envvar="DATA_DIR", help="Folder of Parquet candles; synthetic ones otherwise.")
+    ] = None,
     *,
     json: Json = False,
 ) -> None:
@@ -50,7 +52,7 @@ def demo(
     machine: the seats of the language models are taken by labelled offline stand-ins.
     """
     _clean(out)
-    settings = _settings(out)
+    settings = _settings(out, data_dir)
     configure_logging("WARNING", json=False, stream=(out / "demo.log").open("w"))
     register_secrets(settings.secrets())
     summary = uvloop.run(_demo(settings, weeks, out, Show(quiet=json)))
@@ -67,12 +69,11 @@ def _clean(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
-def _settings(out: Path) -> Settings:
+def _settings(out: Path, data_dir: Path | None) -> Settings:
     """Paper mode on the embedded default, whatever .env says: a demo never touches a real account or database."""
-    given = {name: os.environ[name] for name in ("DATA_DIR",) if os.environ.get(name)}
     return load_settings(
         {
-            **given,
+            **({"DATA_DIR": str(data_dir)} if data_dir else {}),
             "TRADING_MODE": "paper",
             "DATABASE_URL": f"sqlite+aiosqlite:///{out / 'demo.sqlite3'}",
             "STRATEGIES_FILE": str(out / "strategies.yaml"),

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.domain.decision import DenyReason
+from app.domain.decision import DenyReason, Refusal
 from app.domain.policy import TakeProfitRule
 from app.domain.side import Side
 from app.domain.signal import TrailingStop
@@ -51,6 +51,29 @@ def test_a_shorts_stop_is_at_least_a_tick_above_the_mark_price(stop, passes):
 @pytest.mark.parametrize("atr", [0.0, -1.0, 0.04, float("inf"), float("nan")])
 def test_without_a_stop_and_without_a_usable_range_there_is_no_entry(atr):
     assert reason(decided(a.a_signal(stop_loss=None), view=a.a_view(atr=atr))) is R.NO_STOP
+
+
+def test_a_range_stop_of_exactly_one_tick_is_a_stop():
+    assert entry(decided(a.a_signal(stop_loss=None), view=a.a_view(atr=0.05))).stop_loss == a.price("49999.9")
+
+
+@pytest.mark.parametrize(
+    ("signal", "wrong", "detail"),
+    [
+        (a.a_signal, {"stop_loss": a.price(51_000)}, "The stop of a LONG has to be at least one tick below"),
+        (a.a_short_signal, {"stop_loss": a.price(49_000)}, "The stop of a SHORT has to be at least one tick above"),
+        (a.a_signal, {"take_profits": (a.a_take_profit(1),)}, "A target of a LONG has to be at least one tick above"),
+        (
+            a.a_short_signal,
+            {"take_profits": (a.a_take_profit(60_000),)},
+            "A target of a SHORT has to be at least one tick below",
+        ),
+    ],
+)
+def test_a_level_on_the_wrong_side_is_told_where_it_belongs(signal, wrong, detail):
+    answer = decided(signal(**wrong))
+    assert isinstance(answer, Refusal)
+    assert answer.detail.startswith(f"{detail} the mark price 50000, not at ")
 
 
 def test_a_range_stop_below_zero_is_refused():
@@ -161,6 +184,15 @@ def test_targets_must_earn_one_and_a_half_times_the_stop(pairs, passes):
     signal = a.a_signal(take_profits=tuple(a.a_take_profit(at, ratio) for at, ratio in pairs))
     answer = decided(signal)
     assert plan(answer) if passes else reason(answer) is R.REWARD_RISK
+
+
+def test_too_little_reward_is_told_in_numbers():
+    answer = decided(a.a_signal(take_profits=(a.a_take_profit(50_500),)))
+    assert isinstance(answer, Refusal)
+    assert answer.numbers == {"reward_risk": "0.5", "minimum": "1.5"}
+    assert (
+        answer.detail == "Reward against risk is 0.5 (targets 500 away on average, stop 1000), below the 1.5 asked for."
+    )
 
 
 def test_a_rule_of_exactly_the_minimum_passes_at_any_stop_distance():

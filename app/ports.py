@@ -105,8 +105,8 @@ class AlertInbox(Protocol):
         """The oldest unfinished alert whose lane is free; None when there is nothing to do."""
         ...
 
-    async def release(self, claim: Claim) -> None:
-        """Give the lane back. An alert that is not final becomes claimable again at once."""
+    async def release(self, claim: Claim, *, rest_s: float = 0.0) -> None:
+        """Give the lane back. An alert that is not final becomes claimable again after `rest_s`."""
         ...
 
     async def backlog(self) -> int:

@@ -6,7 +6,7 @@ once. An exception in one alert never touches another; an alert that breaks its 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -41,6 +41,7 @@ class WorkerConfig:
     reconcile_s: float = 5.0
     drain_s: float = 25.0  # at shutdown, what runs may finish for this long
     quarantine_after: int = 3
+    longest_rest_s: float = 5.0  # between tries of an alert the venue or the database keeps waiting
 
 
 class Worker:
@@ -60,7 +61,7 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         loops: list[Coroutine[Any, Any, None]] = [
-            *(self._alerts(stop, lane) for lane in range(self._config.concurrency)),
+            self._alerts(stop),
             self._reconcile(stop),
             run_outbox(self.bot.outbox, self._notifier, self.bot.clock, stop),
         ]
@@ -85,18 +86,34 @@ class Worker:
 
     # --- alerts --------------------------------------------------------------------------------------
 
-    async def _alerts(self, stop: asyncio.Event, lane: int) -> None:
-        owner = f"{self._config.name}/{lane}"
-        while not stop.is_set():
-            claim = await self._survive(self._inbox.claim(owner, self._config.lease_s))
-            if claim is None:
-                await self._doorbell.wait(self._config.idle_poll_s)
-                continue
-            async with self._leased(claim):
-                await self._handle(claim)
+    async def _alerts(self, stop: asyncio.Event) -> None:
+        """Claim one alert after the other and work on up to `concurrency` at a time. Ends when the last has ended."""
+        places = asyncio.Semaphore(self._config.concurrency)
+        async with asyncio.TaskGroup() as running:
+            while not stop.is_set():
+                await places.acquire()
+                claim = await self._survive(self._inbox.claim(self._config.name, self._config.lease_s))
+                if claim is None:
+                    places.release()
+                    await self._doorbell.wait(self._config.idle_poll_s)
+                else:
+                    running.create_task(self._work_on(claim, places))
 
-    async def _handle(self, claim: Claim) -> None:
-        """One attempt at one alert. Whatever happens, the lane is given back or was already lost."""
+    async def _work_on(self, claim: Claim, places: asyncio.Semaphore) -> None:
+        """One attempt at one alert, with its lane kept until it is over."""
+        renewal = asyncio.create_task(self._renew(claim))
+        rest_s = 0.0
+        try:
+            rest_s = await self._handle(claim)
+        finally:
+            renewal.cancel()
+            await asyncio.gather(renewal, return_exceptions=True)
+            await self._survive(self._inbox.release(claim, rest_s=rest_s))
+            places.release()
+            self._doorbell.ring()  # the lane is free: what waited behind this alert can go on
+
+    async def _handle(self, claim: Claim) -> float:
+        """Run the main path. Returns how many seconds to leave the alert alone before it is tried again."""
         alert_id = claim.alert.alert_id
         with structlog.contextvars.bound_contextvars(alert_id=alert_id, symbol=claim.fence.symbol):
             try:
@@ -106,9 +123,11 @@ class Worker:
                 log.warning("another worker has taken over", error=str(error))
             except Retryable as error:
                 log.warning("not now", error=str(error), attempt=claim.attempt)
+                return min(self._config.idle_poll_s * 2.0 ** min(claim.attempt, 10), self._config.longest_rest_s)
             except Exception as error:
                 log.exception("the handler broke", attempt=claim.attempt)
                 await self._survive(self._broken(claim, error))
+        return 0.0
 
     async def _broken(self, claim: Claim, error: Exception) -> None:
         journal = await Journal.open(self.bot.log, alert_stream(claim.alert.alert_id), claim.fence)
@@ -119,17 +138,6 @@ class Worker:
             detail = f"it broke its handler {failures} times, last with {type(error).__name__}"
             refusal = Refusal(Stage.ORDER, DenyReason.QUARANTINED, detail)
             await finish(self.bot, journal, claim.alert, Finish(AlertState.FAILED, detail, refusal))
-
-    @contextlib.asynccontextmanager
-    async def _leased(self, claim: Claim) -> AsyncIterator[None]:
-        """Keep the lane while the block runs, then give it back."""
-        renewal = asyncio.create_task(self._renew(claim))
-        try:
-            yield
-        finally:
-            renewal.cancel()
-            await asyncio.gather(renewal, return_exceptions=True)
-            await self._survive(self._inbox.release(claim))
 
     async def _renew(self, claim: Claim) -> None:
         while True:
@@ -142,6 +150,10 @@ class Worker:
     # --- reconciliation --------------------------------------------------------------------------------
 
     async def _news(self, account: AccountId) -> None:
+        while True:
+            await self._survive(self._listen(account))
+
+    async def _listen(self, account: AccountId) -> None:
         """The user stream rings; what changed is read over REST."""
         async for news in self.bot.exchanges[account].news():
             if news.symbol is None:

@@ -61,7 +61,7 @@ class SqlInbox:
                     return await self._claimed(connection, row, owner, now, lease_s)
         return None
 
-    async def release(self, claim: Claim) -> None:
+    async def release(self, claim: Claim, *, rest_s: float = 0.0) -> None:
         """After a failure the alert rests a moment; otherwise it queues behind the other lanes' waiting alerts."""
         async with self._store.write() as connection:
             if not await free_lane(connection, claim.fence):
@@ -70,7 +70,8 @@ class SqlInbox:
             query = sa.select(alerts.c.failures, alerts.c.failures_at_claim).where(mine)
             row = (await connection.execute(query)).one_or_none()
             if row is not None:
-                due = self._wall_clock() + timedelta(seconds=_pause_s(row.failures, row.failures_at_claim))
+                rest_s = max(rest_s, _pause_s(row.failures, row.failures_at_claim))
+                due = self._wall_clock() + timedelta(seconds=rest_s)
                 await connection.execute(sa.update(alerts).where(mine).values(due_at=due))
 
     async def backlog(self) -> int:

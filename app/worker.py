@@ -6,7 +6,7 @@ once. An exception in one alert never touches another; an alert that breaks its 
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -26,7 +26,7 @@ from app.pipeline.order import Finish
 from app.pipeline.risk import equity_mark_due, new_latches
 from app.pipeline.run import finish, run
 from app.pipeline.wording import message_for_event
-from app.ports import AlertInbox, Append, Claim, Doorbell, Message, Notifier
+from app.ports import AlertInbox, Append, Claim, Doorbell, Fence, Message, Notifier
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -41,6 +41,7 @@ class WorkerConfig:
     reconcile_s: float = 5.0
     drain_s: float = 25.0  # at shutdown, what runs may finish for this long
     quarantine_after: int = 3
+    silence_s: float = 60.0  # of the venue, before people are told
     longest_rest_s: float = 5.0  # between tries of an alert the venue or the database keeps waiting
 
 
@@ -57,6 +58,7 @@ class Worker:
         self._config = config
         self._dirty: set[tuple[AccountId, Symbol]] = set()
         self._look = asyncio.Event()
+        self._silent_since: dict[AccountId, float] = {}
         self._look_at_all = True
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -101,13 +103,11 @@ class Worker:
 
     async def _work_on(self, claim: Claim, places: asyncio.Semaphore) -> None:
         """One attempt at one alert, with its lane kept until it is over."""
-        renewal = asyncio.create_task(self._renew(claim))
         rest_s = 0.0
         try:
-            rest_s = await self._handle(claim)
+            async with self._kept(claim.fence):
+                rest_s = await self._handle(claim)
         finally:
-            renewal.cancel()
-            await asyncio.gather(renewal, return_exceptions=True)
             await self._survive(self._inbox.release(claim, rest_s=rest_s))
             places.release()
             self._doorbell.ring()  # the lane is free: what waited behind this alert can go on
@@ -139,11 +139,21 @@ class Worker:
             refusal = Refusal(Stage.ORDER, DenyReason.QUARANTINED, detail)
             await finish(self.bot, journal, claim.alert, Finish(AlertState.FAILED, detail, refusal))
 
-    async def _renew(self, claim: Claim) -> None:
+    @contextlib.asynccontextmanager
+    async def _kept(self, fence: Fence) -> AsyncIterator[None]:
+        """Renew the lease while the block runs."""
+        renewal = asyncio.create_task(self._renew(fence))
+        try:
+            yield
+        finally:
+            renewal.cancel()
+            await asyncio.gather(renewal, return_exceptions=True)
+
+    async def _renew(self, fence: Fence) -> None:
         while True:
             await asyncio.sleep(self._config.lease_s / 3)
             try:
-                await self.bot.lanes.renew(claim.fence, self._config.lease_s)
+                await self.bot.lanes.renew(fence, self._config.lease_s)
             except Retryable:
                 continue  # the fence decides, not this timer: if the lease ran out, the next append says so
 
@@ -168,7 +178,9 @@ class Worker:
             dirty, self._dirty = self._dirty, set()
             for account in self.bot.exchanges:
                 symbols = {symbol for owner, symbol in dirty if owner == account}
-                await self._survive(self._look_after(account, symbols, everything=everything))
+                done = await self._survive(self._look_after(account, symbols, everything=everything))
+                if everything:
+                    await self._survive(self._judge_health(account, fine=bool(done)))
             self._look.clear()
             if not self._dirty and not self._look_at_all:
                 await self._pause(stop)
@@ -181,8 +193,28 @@ class Worker:
             wait.cancel()
         self._look_at_all |= not done
 
-    async def _look_after(self, account: AccountId, symbols: set[Symbol], *, everything: bool) -> None:
-        """Reconcile and guard; only after a complete look is the account fit for entries."""
+    async def _judge_health(self, account: AccountId, *, fine: bool) -> None:
+        """Only after a complete look is the account fit for entries; a venue that stays silent is told to people."""
+        health, now = self.bot.health, self.bot.clock.monotonic()
+        if fine:
+            health.reconciled.add(account)
+            health.halted.pop(account, None)  # the venue answers signed questions again
+            since = self._silent_since.pop(account, None)
+            if since is not None and now - since >= self._config.silence_s:
+                await self._tell(f"{account}/answers/{since:.0f}", "✅ the venue answers again, all is reconciled.")
+            return
+        health.reconciled.discard(account)
+        since = self._silent_since.setdefault(account, now)
+        if now - since >= self._config.silence_s:
+            self.bot.metrics.alarm("venue_silent")
+            text = "🚨 the venue cannot be reconciled since a minute: no entries until it can. Stops rest at the venue."
+            await self._tell(f"{account}/silent/{since:.0f}", text)
+
+    async def _tell(self, key: str, text: str) -> None:
+        await self.bot.outbox.put(f"{self._config.name}/{key}", text)
+
+    async def _look_after(self, account: AccountId, symbols: set[Symbol], *, everything: bool) -> bool:
+        """Reconcile and guard. True when nothing was left out."""
         if everything:
             await self._measure_clock(account)
             held = {position.symbol for position in await self.bot.exchanges[account].positions()}
@@ -191,17 +223,16 @@ class Worker:
         for symbol in sorted(symbols):
             complete &= await self._look_at(account, symbol)
         await self._mark_equity(account)
-        if everything and complete:
-            self.bot.health.reconciled.add(account)
-            self.bot.health.halted.pop(account, None)  # the venue answers signed questions again
+        return complete
 
     async def _look_at(self, account: AccountId, symbol: Symbol) -> bool:
         """False when the symbol could not be looked at and nobody else is at it."""
-        fence = await self.bot.lanes.take(account, symbol, f"{self._config.name}/guardian", self._config.lease_s * 4)
+        fence = await self.bot.lanes.take(account, symbol, f"{self._config.name}/guardian", self._config.lease_s)
         if fence is None:
             return True  # whoever holds the lane has just looked, and looks again when it is done
         try:
-            await guard(Desk(self.bot, fence))
+            async with self._kept(fence):
+                await guard(Desk(self.bot, fence))
         except (LaneLost, VersionConflict, Retryable) as error:
             log.warning("could not look after the symbol", symbol=symbol, error=str(error))
             return False

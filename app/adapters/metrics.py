@@ -32,6 +32,7 @@ ALARMS = frozenset(
         "naked_position",
         "position_adopted",
         "quarantined",
+        "venue_silent",
         "worker_loop",
     }
 )

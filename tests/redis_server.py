@@ -17,7 +17,7 @@ def redis_binary() -> str:
     bundled = Path(sys.executable).parent / "redis-server"
     found = shutil.which("redis-server") or (str(bundled) if bundled.exists() else None)
     if found is None:
-        raise RuntimeError("no redis-server: run `make setup-dev` or install the Debian package redis-server")
+        raise RuntimeError("no redis-server: install the Debian package of that name, or use Python 3.11 or 3.12")
     return found
 
 

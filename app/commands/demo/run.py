@@ -27,13 +27,14 @@ from app.log import configure_logging, register_secrets
 from app.registry import add_strategy
 from app.settings import Settings, load_settings
 from simulator.clock import Mode
-from simulator.config import SimulatorConfig
+from simulator.config import Limits, SimulatorConfig
 
 app = typer.Typer()
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
-WARM_UP = timedelta(hours=600)  # candles before the first alert, for the seats to judge by
-SETTLE_TRIES = 100
 MANY = 100_000
+WARM_UP = timedelta(hours=600)  # candles before the first alert, for the seats to judge by
+UNHURRIED = Limits(weight_1m=MANY, orders_1m=MANY, orders_10s=MANY)  # weeks pass in a minute: its limits would bind
+SETTLE_TRIES = 100
 
 
 @app.command()
@@ -87,7 +88,9 @@ def _settings(out: Path, data_dir: Path | None) -> Settings:
 async def _demo(settings: Settings, weeks: float, out: Path, show: Show) -> Summary:
     started = time.monotonic()
     keys = {name: add_strategy(settings.intake.strategies_file, name, SYMBOLS) for name in STRATEGIES}
-    config = replace(simulator_config(settings, mode=Mode.STEPPED), symbols=SYMBOLS, journal_path=None)
+    config = replace(
+        simulator_config(settings, mode=Mode.STEPPED), symbols=SYMBOLS, journal_path=None, limits=UNHURRIED
+    )
     market = config.candles()
     begin, end = _window(config, weeks)
     config = replace(config, series=market, start=begin)

@@ -1,6 +1,6 @@
 """The demo's tape: alerts as TradingView and its neighbours would send them, read off the candles themselves.
 
-Two trend followers (EMA 8 over 21, leaving when the close crosses back) fire on closed hourly bars of two symbols.
+Two trend followers (EMA 12 over 34, leaving when the close crosses back) fire on closed hourly bars of two symbols.
 Between their alerts lie the ones that must not get through: repeats, a stale one, a wrong secret, an unconfirmed bar,
 targets not worth the risk, an unknown symbol, rubbish.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from app.history import CandleSeries
 from app.indicators import atr, ema
 
-FAST, SLOW = 8, 21
+FAST, SLOW = 12, 34
 HOUR = timedelta(hours=1)
 STRATEGIES = {  # strategy name -> the format it sends
     "trend-native": "native",

@@ -1,5 +1,6 @@
 """What the stages work with: every port and every rule, bundled once by the bootstrap."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ class Health:
     def readiness(self, account: AccountId) -> Readiness:
         return Readiness(
             reconciled=account in self.reconciled,
-            clock_skew_s=self.clock_skew_s.get(account, 0.0),
+            clock_skew_s=self.clock_skew_s.get(account, math.nan),  # not measured is not known good
             halted=self.halted.get(account, ""),
         )
 
@@ -35,7 +36,9 @@ class Timing:
     unknown_give_up_s: float = 120.0  # an unresolved outcome is handed to the reconciler
     poll_s: float = 0.05  # first pause between looks; doubles up to `poll_max_s`
     poll_max_s: float = 1.0
+    lag_s: float = 3.5  # a venue may show what it has just done this late: orders, fills, positions
     stop_tries: int = 3
+    stop_pause_s: float = 0.5  # after the first try that left no stop; doubles
 
 
 @dataclass(frozen=True, slots=True)

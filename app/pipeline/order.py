@@ -4,7 +4,7 @@ Open and add: entry, stop, targets. Reduce and close: exit. Reverse: close, wait
 at the alert's own story, so a run that was killed anywhere goes on where it stopped and nothing is done twice.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -13,7 +13,8 @@ from app.domain.alert import AlertState
 from app.domain.decision import Decision, DenyReason, Entry, Move, Refusal, Stage
 from app.domain.ids import alert_stream
 from app.domain.money import Quantity, plain
-from app.domain.order import OrderKind, OrderState, VenueOrder
+from app.domain.order import OrderKind, OrderRequest, OrderState, VenueOrder
+from app.domain.side import Side
 from app.domain.story import OrderLine
 from app.pipeline.desk import Desk
 from app.pipeline.exits import cancel_protection, close_all, reduce
@@ -94,21 +95,35 @@ async def _enter(desk: Desk, journal: Journal, entry: Entry) -> Finish:
         return _failed(DenyReason.VENUE_REJECTED, f"the venue rejected the entry: {line.note}")
     if line.state is OrderState.EXPIRED and not line.venue_order_id:
         return _expired(f"the entry was never executed: {line.note}")
-    found = await _entry_outcome(desk, journal, line)
+    found = await _entry_outcome(desk, journal, line, entry)
     if found is None:
         return _expired("the entry never reached the market")
-    if not found.filled and await desk.venue_position() is None:
+    if not found.filled:
         return _failed(DenyReason.NOT_EXECUTED, f"the entry ended {found.state} without a fill")
+    await _shown(desk, entry.side)
     protected = await ensure_stop(desk, journal, entry.side, entry.stop_loss)
     position = await sync(desk)
     if not protected:
         await cancel_protection(desk, why="the position is closed")
-        return _failed(DenyReason.STOP_IMPOSSIBLE, "the entry was filled but no stop could be placed: closed at market")
+        detail = "the entry was filled but no stop could be placed: the position is closed again"
+        return _failed(DenyReason.STOP_IMPOSSIBLE, detail)
     filled = Quantity(line.filled) if line.filled else found.filled
     if position is not None:
         await _place_targets(desk, journal, entry, filled)
     at = f" @ {plain(_average(line))}" if line.fills else ""
     return Finish(AlertState.FILLED, f"{entry.side} {desk.symbol} {filled}{at}, stop {entry.stop_loss}")
+
+
+async def _shown(desk: Desk, side: Side) -> None:
+    """Wait until the venue shows the position a fill has made: it may list the one later than the other."""
+    clock, timing = desk.bot.clock, desk.bot.timing
+    started, pause = clock.monotonic(), timing.poll_s
+    while clock.monotonic() - started < timing.lag_s:
+        held = await desk.venue_position()
+        if held is not None and held.side is side:
+            return
+        await clock.sleep(pause)
+        pause = min(pause * 2, timing.poll_max_s)
 
 
 async def _entry_sent(desk: Desk, journal: Journal, entry: Entry) -> OrderLine | None:
@@ -120,7 +135,8 @@ async def _entry_sent(desk: Desk, journal: Journal, entry: Entry) -> OrderLine |
         if line is not None:
             await journal.record(ev.OrderExpired(line.intent.request.client_id, "not sent: too old"))
         return None
-    await desk.exchange.prepare(desk.symbol, entry.leverage)
+    if await desk.venue_position() is None:  # leverage is not changed under an open position
+        await desk.exchange.prepare(desk.symbol, entry.leverage)
     if line is None:
         request = desk.request(journal, "entry", entry.side.entry, OrderKind.MARKET, quantity=entry.quantity)
         await desk.send(journal, request, "entry")
@@ -135,12 +151,19 @@ def _too_old(desk: Desk, journal: Journal) -> bool:
     return signal is not None and desk.bot.clock.now() - signal.fired_at > limit
 
 
-async def _entry_outcome(desk: Desk, journal: Journal, line: OrderLine) -> VenueOrder | None:
+async def _entry_outcome(desk: Desk, journal: Journal, line: OrderLine, entry: Entry) -> VenueOrder | None:
     """What the venue made of the entry: its final record, or None when it is proven never to have been executed."""
     if line.state in (OrderState.SENT, OrderState.UNKNOWN):
-        before = await desk.bot.records.position(desk.account, desk.symbol)
-        found = await desk.resolve(journal, line, before=before.quantity if before else _NOTHING)
-        if found is None:
+        position = await desk.bot.records.position(desk.account, desk.symbol)
+        before = position.quantity if position else _NOTHING
+
+        async def protect() -> None:
+            """The position is seen before the order is: it gets its stop at once, not when the order is found."""
+            held = await desk.venue_position()
+            if held is not None and held.side is entry.side and held.quantity > before:
+                await ensure_stop(desk, journal, entry.side, entry.stop_loss)
+
+        if await desk.resolve(journal, line, before=before, meanwhile=protect) is None:
             return None
     return await desk.settled(line.intent.request)
 
@@ -153,7 +176,7 @@ async def _place_targets(desk: Desk, journal: Journal, entry: Entry, quantity: Q
         last = number == len(entry.take_profits) and sum(t.ratio for t in entry.take_profits) == 1
         share = left if last else min(quantity.times(target.ratio).floored_to(instrument.step), left)
         left = left - share
-        if share < instrument.min_quantity or _rests(journal, f"tp{number}"):
+        if share < instrument.min_quantity:
             continue
         request = desk.request(
             journal,
@@ -164,8 +187,8 @@ async def _place_targets(desk: Desk, journal: Journal, entry: Entry, quantity: Q
             trigger_price=target.price,
             reduce_only=True,
         )
-        await desk.send(journal, request, f"tp{number}")
-    if entry.trailing_stop is not None and not _rests(journal, "trail"):
+        await _rest(desk, journal, request, f"tp{number}")
+    if entry.trailing_stop is not None:
         request = desk.request(
             journal,
             "trail",
@@ -176,13 +199,27 @@ async def _place_targets(desk: Desk, journal: Journal, entry: Entry, quantity: Q
             callback_rate=entry.trailing_stop.callback_rate,
             reduce_only=True,
         )
-        await desk.send(journal, request, "trail")
+        await _rest(desk, journal, request, "trail")
 
 
-def _rests(journal: Journal, leg: str) -> bool:
-    """Was this target placed before a crash? One that ended (cancelled for a reduction) is placed anew."""
+async def _rest(desk: Desk, journal: Journal, request: OrderRequest, leg: str) -> None:
+    """Have a target resting at the venue, unless it rests or did its work already. `request` is the next attempt at it.
+
+    One whose fate is unknown is looked for first: two of a kind would take twice the share. One that ended (cancelled
+    for a reduction, lost on the way) is placed anew; one that was refused just now is not.
+    """
     line = journal.story.leg(leg)
-    return line is not None and line.state not in (OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED)
+    if line is not None and line.state is OrderState.INTENT:
+        await desk.send_intended(journal, line.intent.request)
+    elif line is None or line.state in (OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED):
+        await desk.send(journal, request, leg)
+    line = journal.story.leg(leg)
+    if line is None or line.state not in (OrderState.SENT, OrderState.UNKNOWN):
+        return
+    held = await desk.venue_position()
+    found = await desk.resolve(journal, line, before=held.quantity if held else _NOTHING)
+    if found is None:
+        await desk.send(journal, replace(request, client_id=desk.next_id(journal, leg)), leg)
 
 
 def _average(line: OrderLine) -> Decimal:

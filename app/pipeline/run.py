@@ -5,7 +5,9 @@ any other outcome. Every stage first looks whether the story already holds its r
 is simply run again. Exceptions mean "not now" (Retryable) or "not by me" (LaneLost, VersionConflict); the worker knows.
 """
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from app.domain import events as ev
 from app.domain.alert import Alert, AlertState
@@ -28,6 +30,7 @@ from app.pipeline.target import judged_side, which_move
 from app.pipeline.verdict import judge
 from app.ports import Append, Claim
 
+T = TypeVar("T")
 _RACES = 20  # entries on other symbols that may take room in the limits while this one is being decided
 
 
@@ -90,8 +93,8 @@ async def _plan(walk: Walk, signal: Signal) -> tuple[Move, Position | None] | Re
     try:
         position = await sync(walk.desk)
     except VenueUnavailable as error:
-        if signal.exit_only:
-            raise  # an exit waits for the venue; it is not refused
+        if signal.exit_only or await walk.bot.records.position(signal.account, signal.symbol) is not None:
+            raise  # what may have to leave the market waits for the venue; it is not refused
         return Refusal(Stage.RISK, DenyReason.NOT_RECONCILED, f"the venue does not answer: {error}")
     move = which_move(signal, position)
     return move if isinstance(move, Refusal) else (move, position)
@@ -196,26 +199,21 @@ async def _weigh(walk: Walk, signal: Signal, move: Move, position: Position | No
     facts = await bot.records.account_facts(account)
     exchange = bot.exchanges[account]
     entering = move.enters
-    try:
-        decision = decide(
-            signal,
-            move,
-            position=position,
-            view=await bot.market[account].view(signal.symbol, signal.interval) if entering else None,
-            instrument=(await exchange.instruments()).get(signal.symbol) if entering else None,
-            balance=await exchange.balance() if entering else None,
-            facts=facts,
-            record=await bot.records.strategy_record(signal.strategy),
-            newest=await bot.records.newest_signal(account, signal.symbol, signal.strategy),
-            policy=bot.risk_policy,
-            profile=_profile(walk, signal),
-            now=bot.clock.now(),
-            ready=bot.health.readiness(account),
-        )
-    except VenueUnavailable as error:
-        if not entering:
-            raise
-        return Refusal(Stage.RISK, DenyReason.NO_MARKET_DATA, f"the venue does not answer: {error}")
+    decision = decide(
+        signal,
+        move,
+        position=position,
+        view=await _asked(bot.market[account].view(signal.symbol, signal.interval)) if entering else None,
+        instrument=(await _asked(exchange.instruments()) or {}).get(signal.symbol) if entering else None,
+        balance=await _asked(exchange.balance()) if entering else None,
+        facts=facts,
+        record=await bot.records.strategy_record(signal.strategy),
+        newest=await bot.records.newest_signal(account, signal.symbol, signal.strategy),
+        policy=bot.risk_policy,
+        profile=_profile(walk, signal),
+        now=bot.clock.now(),
+        ready=bot.health.readiness(account),
+    )
     if isinstance(decision, Refusal):
         return decision
     if decision.entry is None:
@@ -224,6 +222,14 @@ async def _weigh(walk: Walk, signal: Signal, move: Move, position: Position | No
         account, signal.alert_id, signal.strategy, signal.symbol, decision.entry.side, decision.entry.notional
     )
     return _Weighed(decision, (Append(account_stream(account), facts.version, (reserved,)),))
+
+
+async def _asked(question: Awaitable[T]) -> T | None:
+    """The venue's answer; None when there is none, which refuses an entry and lets an exit through."""
+    try:
+        return await question
+    except VenueUnavailable:
+        return None
 
 
 def _profile(walk: Walk, signal: Signal) -> StrategyProfile:

@@ -4,13 +4,15 @@ Each request is committed as an intent, then committed as sent with a deadline, 
 Accepted, Rejected or Unknown; Unknown is resolved by looking, never by sending again (see `resolve`).
 """
 
+import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
 from app.domain import events as ev
 from app.domain.errors import VenueUnavailable
-from app.domain.ids import AccountId, AlertId, Symbol, client_order_id
+from app.domain.ids import AccountId, AlertId, ClientOrderId, Symbol, client_order_id
 from app.domain.money import Price, Quantity
 from app.domain.order import (
     Accepted,
@@ -86,10 +88,9 @@ class Desk:
         reduce_only: bool = False,
         close_position: bool = False,
     ) -> OrderRequest:
-        """A request for the next attempt at this leg; the first attempt is epoch 0."""
-        epoch = sum(line.intent.leg == leg for line in journal.story.orders.values())
+        """A request for the next attempt at this leg."""
         return OrderRequest(
-            client_id=client_order_id(journal.stream, leg, epoch),
+            client_id=self.next_id(journal, leg),
             account=self.account,
             symbol=self.symbol,
             side=side,
@@ -100,6 +101,11 @@ class Desk:
             reduce_only=reduce_only,
             close_position=close_position,
         )
+
+    def next_id(self, journal: Journal, leg: str) -> ClientOrderId:
+        """The client id of the next attempt at this leg; the first attempt is epoch 0."""
+        epoch = sum(line.intent.leg == leg for line in journal.story.orders.values())
+        return client_order_id(journal.stream, leg, epoch)
 
     async def send(self, journal: Journal, request: OrderRequest, leg: str) -> OrderOutcome:
         """Commit the intent, commit that it leaves, send it once, commit what came back."""
@@ -138,12 +144,20 @@ class Desk:
 
     # --- looking -------------------------------------------------------------------------------------
 
-    async def resolve(self, journal: Journal, line: OrderLine, *, before: Quantity) -> VenueOrder | None:
+    async def resolve(
+        self,
+        journal: Journal,
+        line: OrderLine,
+        *,
+        before: Quantity,
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
+    ) -> VenueOrder | None:
         """Find out what became of an order whose outcome is unknown. `before` is the position size before it was sent.
 
         Returns the venue's record of it, or None once it is proven that it was never executed: the venue does not list
-        it after its window closed, and the position has not moved. Gives up with VenueUnavailable when neither can be
-        had in time; the order then stays UNKNOWN for the reconciler.
+        it after its window closed, and the position has not moved. A position that was moved by others proves nothing
+        either way; then the venue not listing the order until we give up has to do. Raises VenueUnavailable when
+        neither can be had in time; the order then stays UNKNOWN for the next try. `meanwhile` is done between looks.
         """
         clock, request = self.bot.clock, line.intent.request
         started, pause = clock.monotonic(), self.bot.timing.poll_s
@@ -152,13 +166,15 @@ class Desk:
             if found is not None:
                 await self.record_found(journal, found)
                 return found
-            if self._window_closed(line, started) and await self._untouched(request, before):
-                await journal.record(
-                    ev.OrderExpired(request.client_id, "not at the venue after its window closed, position unchanged")
-                )
+            late = clock.monotonic() - started > self.bot.timing.unknown_give_up_s
+            if self._window_closed(line, started) and (absent := await self._absent(request, before, late=late)):
+                await journal.record(ev.OrderExpired(request.client_id, absent))
                 return None
-            if clock.monotonic() - started > self.bot.timing.unknown_give_up_s:
+            if late:
                 raise VenueUnavailable(f"order {request.client_id} is neither found nor proven absent")
+            if meanwhile is not None:
+                with contextlib.suppress(VenueUnavailable):
+                    await meanwhile()
             await clock.sleep(pause)
             pause = min(pause * 2, self.bot.timing.poll_max_s)
 
@@ -175,15 +191,18 @@ class Desk:
         except VenueUnavailable:
             return None  # no answer is not an answer; the caller keeps asking until its own limit
 
-    async def _untouched(self, request: OrderRequest, before: Quantity) -> bool:
+    async def _absent(self, request: OrderRequest, before: Quantity, *, late: bool) -> str:
+        """Why it is certain that the order was never executed; "" when it is not."""
         try:
             # A second look after the window closed: the first may have been asked a moment before the order arrived.
             if await self.exchange.find(request) is not None:
-                return False
+                return ""
             held = await self.venue_position()
         except VenueUnavailable:
-            return False
-        return (held.quantity if held else Quantity(Decimal(0))) == before
+            return ""
+        if (held.quantity if held else Quantity(Decimal(0))) == before:
+            return "not at the venue after its window closed, position unchanged"
+        return "not at the venue long after its window closed; the position was moved by other orders" if late else ""
 
     async def record_found(self, journal: Journal, found: VenueOrder) -> None:
         """The venue knows the order: note its number, and its end if it ended without being executed."""
@@ -204,8 +223,11 @@ class Desk:
         elif found.state is OrderState.REJECTED:
             await journal.record(ev.OrderRejected(client_id, 0, "rejected by the venue after it was accepted"))
 
-    async def settled(self, request: OrderRequest) -> VenueOrder | None:
-        """An accepted market order in its final state, or the last that was seen of it when time ran out."""
+    async def settled(self, request: OrderRequest) -> VenueOrder:
+        """An accepted market order in its final state, or partly filled when its rest takes too long.
+
+        Raises VenueUnavailable when no execution was seen in time: the venue has the order, so it may yet come.
+        """
         clock, timing = self.bot.clock, self.bot.timing
         started, pause, seen = clock.monotonic(), timing.poll_s, None
         while clock.monotonic() - started < timing.fill_wait_s:
@@ -215,6 +237,8 @@ class Desk:
                 return found
             await clock.sleep(pause)
             pause = min(pause * 2, timing.poll_max_s)
+        if seen is None or not seen.filled:
+            raise VenueUnavailable(f"order {request.client_id} was accepted, and no end of it was seen")
         return seen
 
     async def cancel(self, journal: Journal, line: OrderLine, why: str) -> bool:
@@ -225,3 +249,17 @@ class Desk:
         if gone:
             await journal.record(ev.OrderCanceled(line.intent.request.client_id, why))
         return gone
+
+    async def cancel_foreign(self, order: VenueOrder) -> bool:
+        """Take an order off the book that we did not place, as `cancel` does with ours."""
+        request = OrderRequest(
+            client_id=ClientOrderId(order.client_id),
+            account=self.account,
+            symbol=self.symbol,
+            side=order.side,
+            kind=order.kind or OrderKind.MARKET,  # of the kinds we never send, only regular ones get here
+            quantity=order.quantity,
+            reduce_only=order.reduce_only,
+            close_position=order.close_position,
+        )
+        return await self.exchange.cancel(request)

@@ -11,7 +11,7 @@ from app.domain import events as ev
 from app.domain.errors import VenueUnavailable
 from app.domain.ids import ClientOrderId, position_stream
 from app.domain.money import Price
-from app.domain.order import Accepted, OrderKind, Unknown, VenueOrder
+from app.domain.order import Accepted, OrderKind, VenueOrder
 from app.domain.position import Position, VenuePosition
 from app.domain.side import Side
 from app.pipeline.desk import Desk
@@ -43,8 +43,9 @@ async def guard(desk: Desk) -> None:
 
 
 async def ensure_stop(desk: Desk, journal: Journal, side: Side, level: Price) -> bool:
-    """Have a stop at this level resting at the venue. False when the position had to be closed instead."""
-    for attempt in range(desk.bot.timing.stop_tries):
+    """Have a stop at this level resting at the venue. False when the position is gone, or had to be closed instead."""
+    tries = desk.bot.timing.stop_tries
+    for attempt in range(tries + 1):
         venue = await desk.venue_position()
         if venue is None or venue.side is not side:
             return False
@@ -54,6 +55,8 @@ async def ensure_stop(desk: Desk, journal: Journal, side: Side, level: Price) ->
         if live is not None and live.trigger_price == level:
             await _note_stop(desk, journal, live, level)
             return True
+        if attempt == tries:
+            break
         if live is not None:
             await _take_off(desk, live)
         request = desk.request(journal, "stop", side.exit, OrderKind.STOP, trigger_price=level, close_position=True)
@@ -61,9 +64,9 @@ async def ensure_stop(desk: Desk, journal: Journal, side: Side, level: Price) ->
         if isinstance(outcome, Accepted):
             await journal.record(ev.StopPlaced(desk.account, desk.symbol, request.client_id, level))
             return True
-        if isinstance(outcome, Unknown):
-            await desk.bot.clock.sleep(desk.bot.timing.poll_s * 2**attempt)
-    return await _flatten(desk, journal, f"no stop could be placed in {desk.bot.timing.stop_tries} tries")
+        # Busy venues recover in moments; one whose answer was lost is listed in moments, if it arrived.
+        await desk.bot.clock.sleep(desk.bot.timing.stop_pause_s * 2**attempt)
+    return await _flatten(desk, journal, f"no stop could be placed in {tries} tries")
 
 
 def covering_stop(book: Sequence[VenueOrder], venue: VenuePosition) -> VenueOrder | None:
@@ -86,10 +89,11 @@ async def _note_stop(desk: Desk, journal: Journal, live: VenueOrder, level: Pric
 async def _take_off(desk: Desk, live: VenueOrder) -> None:
     """Remove the old stop: venues hold one whole-position stop a side. The new one follows at once."""
     row = await desk.bot.records.order(ClientOrderId(live.client_id))
-    if row is None:
-        return
-    journal = await desk.journal(row.stream)
-    await desk.cancel(journal, journal.story.orders[row.intent.request.client_id], "moving the stop")
+    if row is not None:
+        journal = await desk.journal(row.stream)
+        await desk.cancel(journal, journal.story.orders[row.intent.request.client_id], "moving the stop")
+    elif live.close_position:
+        await desk.cancel_foreign(live)
 
 
 async def _flatten(desk: Desk, journal: Journal, why: str) -> bool:

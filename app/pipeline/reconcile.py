@@ -6,7 +6,7 @@ do not know is adopted; protecting it is the guardian's work. VenueUnavailable m
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from app.domain import events as ev
@@ -20,38 +20,45 @@ from app.ports import OrderRow
 
 _OVERLAP = timedelta(seconds=5)  # fills are asked for again this far back: venues stamp and list them late
 _LOOKBACK = timedelta(hours=1)  # when nothing tells since when
-_FILL_LAG_TRIES = 5  # a position can be seen flat a moment before its last fill is listed
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 async def sync(desk: Desk) -> Position | None:
     """Our position after our records agree with the venue."""
-    for attempt in range(_FILL_LAG_TRIES):
+    clock, timing = desk.bot.clock, desk.bot.timing
+    started, pause = clock.monotonic(), timing.poll_s
+    while True:
         rows = list(await desk.bot.records.open_orders(desk.account, desk.symbol))
         limbo, children = await _settle_orders(desk, rows)
         venue = await desk.venue_position()
-        await _record_fills(desk, rows, children, limbo=limbo)
+        await _record_fills(desk, rows, children, limbo=bool(limbo))
         ours = await desk.bot.records.position(desk.account, desk.symbol)
-        last_try = attempt == _FILL_LAG_TRIES - 1
-        if limbo and venue is not None and ours is None:
+        late = clock.monotonic() - started > timing.lag_s
+        if ours is None and venue is not None and any(_may_have_opened(row) for row in limbo):
             return None  # an order of ours is being looked for: the position is most likely its own
-        if ours is not None and venue is None and not last_try and not await _exits_explain(desk, ours):
-            await desk.bot.clock.sleep(desk.bot.timing.poll_s * 2**attempt)
-            continue
-        await _follow_position(desk, ours, venue)
-        break
+        if ours is None or venue is not None or late or await _exits_explain(desk, ours):
+            break
+        # Seen flat a moment before the last fill is listed: without it the trade would be told wrong for ever.
+        await clock.sleep(pause)
+        pause = min(pause * 2, timing.poll_max_s)
+    await _follow_position(desk, ours, venue)
     return await desk.bot.records.position(desk.account, desk.symbol)
+
+
+def _may_have_opened(row: OrderRow) -> bool:
+    return row.intent.request.adds_exposure and not row.venue_order_id
 
 
 # --- orders ------------------------------------------------------------------------------------------
 
 
-async def _settle_orders(desk: Desk, rows: Sequence[OrderRow]) -> tuple[bool, dict[str, ClientOrderId]]:
+async def _settle_orders(desk: Desk, rows: Sequence[OrderRow]) -> tuple[list[OrderRow], dict[str, ClientOrderId]]:
     """Bring every order that is not final up to date.
 
-    Returns whether any is still unresolved, and the venue numbers of orders that our conditional orders became.
+    Returns those that are still unresolved, and the venue numbers of orders that our conditional orders became.
     """
     on_book = {order.client_id for order in await desk.exchange.open_orders(desk.symbol)} if rows else set()
-    limbo, children = False, dict[str, ClientOrderId]()
+    limbo, children = list[OrderRow](), dict[str, ClientOrderId]()
     for row in rows:
         request = row.intent.request
         if row.state is OrderState.INTENT or (request.client_id in on_book and row.venue_order_id):
@@ -59,7 +66,8 @@ async def _settle_orders(desk: Desk, rows: Sequence[OrderRow]) -> tuple[bool, di
         found = await desk.exchange.find(request)
         journal = await desk.journal(row.stream)
         if found is None:
-            limbo |= await _still_unresolved(desk, journal, row)
+            if not await _lapsed(desk, journal, row):
+                limbo.append(row)
             continue
         if found.child_order_id:
             children[found.child_order_id] = request.client_id
@@ -67,13 +75,16 @@ async def _settle_orders(desk: Desk, rows: Sequence[OrderRow]) -> tuple[bool, di
     return limbo, children
 
 
-async def _still_unresolved(desk: Desk, journal: Journal, row: OrderRow) -> bool:
-    """An order the venue does not list. Exits and stops lapse after their window; entries are proven by their alert."""
+async def _lapsed(desk: Desk, journal: Journal, row: OrderRow) -> bool:
+    """Whether an order that the venue does not list is over: once its window has closed, not before.
+
+    An entry that may never have arrived is proven absent by its alert, as long as that is being worked on.
+    """
     window = timedelta(seconds=desk.exchange.unknown_window_s)
     closed = row.deadline is not None and desk.bot.clock.now() >= row.deadline + window
-    if row.venue_order_id or (closed and not row.intent.request.adds_exposure):
-        await journal.record(ev.OrderExpired(row.intent.request.client_id, "no longer listed by the venue"))
+    if not closed or (_may_have_opened(row) and journal.story.finished is None):
         return False
+    await journal.record(ev.OrderExpired(row.intent.request.client_id, "not listed by the venue"))
     return True
 
 
@@ -119,11 +130,14 @@ async def _order_of(desk: Desk, fill: Fill, children: dict[str, ClientOrderId]) 
 
 
 async def _fills_since(desk: Desk, rows: Sequence[OrderRow]) -> datetime:
-    known = [row.sent_at for row in rows if row.sent_at is not None and row.state is not OrderState.ACCEPTED]
+    """From the oldest order whose fills may be missing, or the last fill we know, whichever is earlier."""
+    resting = {OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED}
+    moving = [row for row in rows if not (row.intent.request.kind.conditional and row.state in resting)]
+    starts = [row.sent_at for row in moving if row.sent_at is not None]
     last = await desk.bot.records.last_fill_at(desk.account, desk.symbol)
     if last is not None:
-        return last - _OVERLAP
-    return min(known, default=desk.bot.clock.now() - _LOOKBACK) - _OVERLAP
+        starts.append(last)
+    return min(starts, default=desk.bot.clock.now() - _LOOKBACK) - _OVERLAP
 
 
 # --- position ----------------------------------------------------------------------------------------
@@ -146,31 +160,63 @@ async def _follow_position(desk: Desk, ours: Position | None, venue: VenuePositi
 
 
 async def _open(desk: Desk, venue: VenuePosition) -> None:
-    """A position that was not there: opened by the entry of the alert at this desk, or by somebody else."""
-    for journal in desk.open_journals():
-        line = journal.story.leg("entry")
-        signal = journal.story.signal
-        if line is None or signal is None or journal.story.finished is not None:
-            continue
-        if line.venue_order_id:  # it reached the venue; its fills may be listed a moment later
-            await journal.record(
-                ev.PositionOpened(
-                    account=desk.account,
-                    symbol=desk.symbol,
-                    side=venue.side,
-                    quantity=venue.quantity,
-                    entry_price=venue.entry_price,
-                    strategy=signal.strategy,
-                    alert_id=signal.alert_id,
-                    stop_price=_resting_stop(journal),
-                )
+    """A position that was not there: opened by an entry of ours, or by somebody else."""
+    journal = await _opener(desk, venue) or _reached(desk)
+    signal = journal.story.signal if journal else None
+    if journal is not None and signal is not None:
+        await journal.record(
+            ev.PositionOpened(
+                account=desk.account,
+                symbol=desk.symbol,
+                side=venue.side,
+                quantity=venue.quantity,
+                entry_price=venue.entry_price,
+                strategy=signal.strategy,
+                alert_id=signal.alert_id,
+                stop_price=_resting_stop(journal),
             )
-            return
+        )
+        return
     journal = await desk.journal(position_stream(desk.account, desk.symbol))
     desk.bot.metrics.alarm("position_adopted")
     await desk.announce(
         journal, ev.PositionAdopted(desk.account, desk.symbol, venue.side, venue.quantity, venue.entry_price)
     )
+
+
+async def _opener(desk: Desk, venue: VenuePosition) -> Journal | None:
+    """The alert whose entry was filled since the last position was closed, whoever looks and whatever became of it."""
+    for client_id, fill in await desk.bot.records.fills_of_position(_unrecorded(desk, venue)):
+        row = await desk.bot.records.order(client_id) if client_id and fill.side is venue.side.entry else None
+        if row is not None and row.intent.request.adds_exposure:
+            return await desk.journal(row.stream)
+    return None
+
+
+def _unrecorded(desk: Desk, venue: VenuePosition) -> Position:
+    return Position(
+        account=desk.account,
+        symbol=desk.symbol,
+        side=venue.side,
+        quantity=venue.quantity,
+        entry_price=venue.entry_price,
+        strategy="",
+        alert_id=None,
+        opened_at=_LONG_AGO,
+        entries=0,
+        stop_price=None,
+        realised_pnl=NO_MONEY,
+        fees=NO_MONEY,
+    )
+
+
+def _reached(desk: Desk) -> Journal | None:
+    """The alert at this desk whose entry reached the venue: its fills may be listed a moment later."""
+    for journal in desk.open_journals():
+        line = journal.story.leg("entry")
+        if line is not None and line.venue_order_id and journal.story.finished is None:
+            return journal
+    return None
 
 
 def _resting_stop(journal: Journal) -> Price | None:

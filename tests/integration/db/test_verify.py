@@ -145,7 +145,7 @@ async def test_the_ten_lines_of_the_handbook_check_the_chain(
     page = (ROOT / "docs" / "concepts" / "audit-log.md").read_text(encoding="utf-8")
     lines = page.split("```python\n")[1].split("```")[0]
     (tmp_path / "var").mkdir()
-    path = Path(shutil.copy(sqlite_template, tmp_path / "var" / "tradingbot.db"))
+    path = Path(shutil.copy(sqlite_template, tmp_path / "var" / "tradingbot.sqlite3"))
     monkeypatch.chdir(tmp_path)
     async with Database(f"sqlite:///{path}", FakeClock()) as database:
         for number in range(3):

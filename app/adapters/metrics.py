@@ -1,21 +1,28 @@
-"""The bot's numbers for Prometheus: counters raised by the pipeline, gauges set by the worker.
+"""The bot's numbers for Prometheus: counters raised by the pipeline, gauges sampled every few seconds.
 
-Every label comes from a closed set; a value outside it is counted as "other", so no alert, symbol or error text can
-grow the number of time series. Each instance has its own registry. Nothing here raises or waits.
+A gauge nobody could read is NaN or absent, never a comfortable zero. Every label comes from a closed set; a value
+outside it is counted as "other", so no alert, symbol or error text can grow the number of time series. Each instance
+has its own registry. Counting never raises or waits, and sampling stops for nothing.
 """
 
+import asyncio
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from app.domain.alert import AlertState
 from app.domain.decision import DenyReason
+from app.domain.errors import Retryable
+from app.domain.ids import AccountId
 from app.domain.money import Money
 from app.domain.vote import NoVote, Opinion, Seat
+from app.ports import AlertInbox, Clock, Exchange, Queries
 
+log = structlog.get_logger(__name__)
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 OTHER = "other"
 
@@ -78,7 +85,7 @@ class PrometheusMetrics:
         self._equity = Gauge("tradingbot_equity_usdt", "Wallet and unrealised PnL.", ["account"], registry=registry)
         self._naked = Gauge(
             "tradingbot_naked_seconds",
-            "How long the longest unprotected position has been without its stop; 0 when all are protected.",
+            "Age of the oldest position that has no stop on record; 0 when all have one.",
             ["account"],
             registry=registry,
         )
@@ -88,6 +95,8 @@ class PrometheusMetrics:
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
         self._begin_at_zero()
+        self.set_backlog(None)
+        self.set_lanes_held(None)
 
     # --- raised by the pipeline (ports.Metrics) ------------------------------------------------------
 
@@ -106,22 +115,24 @@ class PrometheusMetrics:
     def alarm(self, what: str) -> None:
         self._alarms.labels(_one_of(ALARMS, what)).inc()
 
-    # --- set by whoever knows ------------------------------------------------------------------------
+    # --- set by whoever knows; None = could not be read ------------------------------------------------
 
-    def set_backlog(self, alerts: int) -> None:
-        self._backlog.set(alerts)
+    def set_backlog(self, alerts: int | None) -> None:
+        self._backlog.set(_known(alerts))
 
-    def set_lanes_held(self, lanes: int) -> None:
-        self._lanes.set(lanes)
+    def set_lanes_held(self, lanes: int | None) -> None:
+        self._lanes.set(_known(lanes))
 
-    def set_open_positions(self, account: str, positions: int) -> None:
-        self._positions.labels(_one_of(self._accounts, account)).set(positions)
+    def set_open_positions(self, account: str, positions: int | None) -> None:
+        self._positions.labels(_one_of(self._accounts, account)).set(_known(positions))
 
-    def set_equity(self, account: str, equity: Money) -> None:
-        self._equity.labels(_one_of(self._accounts, account)).set(float(equity.value))
+    def set_equity(self, account: str, equity: Money | None) -> None:
+        value = None if equity is None else float(equity.value)
+        self._equity.labels(_one_of(self._accounts, account)).set(_known(value))
 
-    def set_naked_seconds(self, account: str, seconds: float) -> None:
-        self._naked.labels(_one_of(self._accounts, account)).set(_seconds(seconds))
+    def set_naked_seconds(self, account: str, seconds: float | None) -> None:
+        value = None if seconds is None else _seconds(seconds)
+        self._naked.labels(_one_of(self._accounts, account)).set(_known(value))
 
     def set_feed_age(self, feed: str, seconds: float) -> None:
         self._feed.labels(_one_of(FEEDS, feed)).set(_seconds(seconds))
@@ -143,6 +154,73 @@ class PrometheusMetrics:
                 self._ordered.labels(leg, outcome)
 
 
+class GaugeSampler:
+    """Reads what the gauges show, every `every_s` real seconds. Trading never waits for it, nor stops with it."""
+
+    def __init__(
+        self,
+        metrics: PrometheusMetrics,
+        inbox: AlertInbox,
+        queries: Queries,
+        exchanges: Mapping[AccountId, Exchange],
+        clock: Clock,
+        *,
+        every_s: float = 15.0,
+    ) -> None:
+        self._metrics = metrics
+        self._inbox = inbox
+        self._queries = queries
+        self._exchanges = exchanges
+        self._clock = clock
+        self._every_s = every_s
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to sample, in the background."""
+        self._task = self._task or asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def sample(self) -> None:
+        """Read everything once. What does not answer is shown as unknown."""
+        await self._sample_storage()
+        for account, exchange in self._exchanges.items():
+            try:
+                equity = (await exchange.balance()).equity
+            except Retryable:
+                equity = None
+            self._metrics.set_equity(account, equity)
+
+    async def _sample_storage(self) -> None:
+        try:
+            backlog, positions = await self._inbox.backlog(), await self._queries.positions()
+        except Retryable:
+            self._metrics.set_backlog(None)
+            for account in self._exchanges:
+                self._metrics.set_open_positions(account, None)
+                self._metrics.set_naked_seconds(account, None)
+            return
+        self._metrics.set_backlog(backlog)
+        now = self._clock.now()
+        for account in self._exchanges:
+            held = [position for position in positions if position.account == account]
+            naked = [(now - position.opened_at).total_seconds() for position in held if position.stop_price is None]
+            self._metrics.set_open_positions(account, len(held))
+            self._metrics.set_naked_seconds(account, max(naked, default=0.0))
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.sample()
+            except Exception:
+                log.exception("gauges_not_sampled")
+            await self._clock.sleep(self._every_s)
+
+
 def _one_of(known: frozenset[str], value: str) -> str:
     return value if value in known else OTHER
 
@@ -151,6 +229,10 @@ def _leg(leg: str) -> str:
     """tp1, tp2, … are one leg here: their number is for people to choose."""
     is_take_profit = leg.startswith("tp") and leg[2:].isdigit()
     return "take_profit" if is_take_profit else _one_of(LEGS, leg)
+
+
+def _known(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _seconds(seconds: float) -> float:

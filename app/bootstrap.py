@@ -32,7 +32,7 @@ from app.api.deps import AccountView, Api, IntakeRules
 from app.domain.errors import OperatorError, VenueUnavailable
 from app.domain.ids import AccountId, AlertId, Symbol
 from app.domain.money import Money
-from app.pipeline.bot import Bot, Health
+from app.pipeline.bot import Bot, Health, Timing
 from app.pipeline.controls import Controls
 from app.pipeline.verdict import Jury
 from app.ports import Clock, Doorbell, Notifier, RateLimiter, Records
@@ -152,10 +152,12 @@ def build(
     clock: Clock | None = None,
     name: str | None = None,
     notifier: ClosableNotifier | None = None,
+    timing: Timing | None = None,
 ) -> Application:
     """Wire one process. Raises OperatorError.
 
-    `clock` is the local exchange's own when it runs in this process; `notifier` replaces the one the settings name.
+    `clock` is the local exchange's own when it runs in this process; `notifier` replaces the one the settings name;
+    `timing` says how long the order path waits, where the usual does not fit.
     """
     clock = clock or SystemClock()
     name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -186,6 +188,7 @@ def build(
         risk_policy=settings.risk,
         verdict_policy=settings.verdict,
         health=Health(),
+        timing=timing or Timing(),
     )
     notifier = notifier or _notifier(settings, clock)
     venue = Venue(exchange, settings.mode, database.records)

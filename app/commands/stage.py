@@ -14,6 +14,7 @@ from app.bootstrap import Application, ClosableNotifier, build
 from app.commands.hosting import listen, local_exchange, serving
 from app.domain.errors import VenueUnavailable
 from app.main import create_app
+from app.pipeline.bot import Timing
 from app.settings import Settings
 from simulator.config import SimulatorConfig
 
@@ -32,7 +33,11 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def staged(
-    settings: Settings, config: SimulatorConfig, *, notifier: ClosableNotifier | None = None
+    settings: Settings,
+    config: SimulatorConfig,
+    *,
+    notifier: ClosableNotifier | None = None,
+    timing: Timing | None = None,
 ) -> AsyncIterator[Stage]:
     """Both are ready when the block begins; what runs when it ends is finished first."""
     async with contextlib.AsyncExitStack() as stack:
@@ -45,7 +50,9 @@ async def staged(
         exchange = await stack.enter_async_context(local_exchange(config, port))
         url = f"http://127.0.0.1:{port}"
         venue = replace(settings.venue, rest_url=url, ws_url=url.replace("http", "ws"), spot_url=url)
-        application = build(replace(settings, venue=venue), clock=exchange.state.clock, notifier=notifier)
+        application = build(
+            replace(settings, venue=venue), clock=exchange.state.clock, notifier=notifier, timing=timing
+        )
         stack.push_async_callback(application.close)
         await application.open(migrate=True)
         listening = listen("127.0.0.1", 0)

@@ -4,6 +4,7 @@ the test tells them to. The market is drawn by hand, so that a stop is hit when 
 
 import asyncio
 import contextlib
+import hmac
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +12,18 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import numpy as np
+import sqlalchemy as sa
 
 from app.adapters.db.database import Database
+from app.adapters.db.tables import alerts
 from app.commands.stage import Stage, staged
 from app.domain.vote import Seat
 from app.history import CandleSeries
+from app.pipeline.bot import Timing
 from app.settings import load_settings
 from simulator.clock import Mode
 from simulator.config import SimulatorConfig
@@ -129,6 +134,12 @@ class World:
 
         return await asyncio.wait_for(wait(), 30)
 
+    async def tries(self, alert_id: str) -> int:
+        """How often the alert was taken up."""
+        query = sa.select(alerts.c.attempts).where(alerts.c.alert_id == alert_id)
+        async with self.database.engine.connect() as connection:
+            return int(await connection.scalar(query))
+
     async def get(self, path: str) -> Any:
         answer = await self.stage.bot.get(path)
         assert answer.status_code == 200, answer.text
@@ -149,6 +160,66 @@ class World:
         """Conditional orders that wait at the venue."""
         return [one for one in (await self.ledger())["orders"] if one["algo"] and one["status"] == "NEW"]
 
+    async def faults(self, *rules: Mapping[str, Any]) -> None:
+        """The trouble the venue makes from now on, instead of any before: see docs/concepts/simulator.md."""
+        answer = await self.stage.venue.post("/_sim/faults", json={"rules": rules})
+        assert answer.status_code == 200, answer.text
+
+    async def struck(self) -> list[int]:
+        """How often each rule has struck."""
+        return [rule["struck"] for rule in (await self.stage.venue.get("/_sim/faults")).json()["rules"]]
+
+    async def streams(self, **what: Any) -> None:
+        assert (await self.stage.venue.post("/_sim/streams", json=what)).status_code == 200
+
+    async def outsider(self, method: str, path: str, **params: Any) -> Any:
+        """A request of somebody else on the same account: a person with the exchange's own app."""
+        keys = self.stage.application.settings.venue
+        params["timestamp"] = int(self.now.timestamp() * 1000)
+        query = urlencode(params)
+        signature = hmac.new(keys.api_secret.get_secret_value().encode(), query.encode(), "sha256").hexdigest()
+        answer = await self.stage.venue.request(
+            method,
+            f"{path}?{query}&signature={signature}",
+            headers={"X-MBX-APIKEY": keys.api_key.get_secret_value()},
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def trade_by_hand(self, side: str, quantity: str, symbol: str = "BTCUSDT") -> Any:
+        return await self.outsider("POST", "/fapi/v1/order", symbol=symbol, side=side, type="MARKET", quantity=quantity)
+
+    @contextlib.asynccontextmanager
+    async def time_flows(self, speed: float = 1.0) -> AsyncIterator[None]:
+        """The venue's clock, which otherwise stands still, runs while the block does."""
+
+        async def flow() -> None:
+            while True:
+                await asyncio.sleep(0.05)
+                await self.hours_pass(0.05 * speed / 3600)
+
+        flowing = asyncio.create_task(flow())
+        try:
+            yield
+        finally:
+            flowing.cancel()
+            await asyncio.gather(flowing, return_exceptions=True)
+
+    async def held(self) -> tuple[str, Decimal] | None:
+        """What the venue holds: side and size."""
+        positions = (await self.ledger())["positions"]
+        return (positions[0]["side"], Decimal(positions[0]["quantity"])) if positions else None
+
+    async def stops(self) -> list[str]:
+        """Trigger prices of the stops that rest and would close everything."""
+        return [one["trigger_price"] for one in await self.resting() if one["close_position"]]
+
+    async def is_told(self, text: str) -> None:
+        async def holds() -> bool:
+            return text in self.told()
+
+        await self.until(f"the message {text!r}", holds)
+
     async def hours_pass(self, hours: float) -> None:
         await self.stage.venue.post("/_sim/clock", json={"advance_s": hours * 3600})
 
@@ -156,7 +227,7 @@ class World:
         """Wait for what the background work is about to bring about."""
 
         async def wait() -> None:
-            while not await holds():
+            while not await holds():  # noqa: ASYNC110 - what is waited for happens behind HTTP: nobody sets an event
                 await asyncio.sleep(0.02)
 
         try:
@@ -185,6 +256,7 @@ async def running_bot(
     future: Sequence[float] = (50000.0,),
     env: Mapping[str, str] | None = None,
     models: bool = True,
+    timing: Timing | None = None,
 ) -> AsyncIterator[World]:
     """BTCUSDT starts at 50,000 and follows `future`, hour by hour; ETHUSDT stays at 3,000."""
     from app.adapters.console import ConsoleNotifier  # noqa: PLC0415 - opens its thread when made
@@ -217,7 +289,7 @@ async def running_bot(
         )
         messages = folder / "messages.txt"
         notifier = ConsoleNotifier(stack.enter_context(messages.open("a")))
-        stage = await stack.enter_async_context(staged(settings, config, notifier=notifier))
+        stage = await stack.enter_async_context(staged(settings, config, notifier=notifier, timing=timing))
         yield World(stage, opinions, messages)
 
 

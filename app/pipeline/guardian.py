@@ -4,6 +4,7 @@ A stop closes the whole position whatever its size, so partial fills and adds ar
 in three tries, or the market is already past it, the position is closed at market: that is what the stop was for.
 """
 
+import contextlib
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -99,6 +100,8 @@ async def _take_off(desk: Desk, live: VenueOrder) -> None:
 async def _flatten(desk: Desk, journal: Journal, why: str) -> bool:
     desk.bot.metrics.alarm("flattened")
     await desk.announce(journal, ev.ProtectionFailed(desk.account, desk.symbol, why))
+    with contextlib.suppress(VenueUnavailable):
+        await sync(desk)  # on record while it is there, or its loss would be in no trade
     await close_all(desk, journal, "flatten")
     return False
 

@@ -135,7 +135,8 @@ async def _entry_sent(desk: Desk, journal: Journal, entry: Entry) -> OrderLine |
         if line is not None:
             await journal.record(ev.OrderExpired(line.intent.request.client_id, "not sent: too old"))
         return None
-    if await desk.venue_position() is None:  # leverage is not changed under an open position
+    held = await desk.venue_position()
+    if held is None or held.leverage < entry.leverage:  # under an open position venues let it rise, never fall
         await desk.exchange.prepare(desk.symbol, entry.leverage)
     if line is None:
         request = desk.request(journal, "entry", entry.side.entry, OrderKind.MARKET, quantity=entry.quantity)

@@ -84,7 +84,8 @@ app = typer.Typer(
 def tradingbot() -> None:
     """TradingView alerts in, protected futures positions out, and a reason for every step.
 
-    Settings come from the environment and from .env; .env.example explains them. Start with: tradingbot doctor
+    Settings come from the environment and from .env; .env.example explains them.
+    New here? tradingbot demo shows all of it. Before you trade: tradingbot doctor
     """
 
 

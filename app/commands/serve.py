@@ -15,7 +15,7 @@ from app.main import create_app
 from app.ports import Clock
 from app.settings import Settings, load_settings
 
-app = typer.Typer()
+app = typer.Typer(rich_markup_mode=None)
 log = structlog.get_logger(__name__)
 
 

@@ -17,7 +17,7 @@ from app.settings import Settings
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 File = Annotated[
-    Path | None, typer.Option("--file", help="The registry file; STRATEGIES_FILE of the settings when not given.")
+    Path | None, typer.Option("--file", help="The strategies file; STRATEGIES_FILE otherwise.")
 ]
 Name = Annotated[str, typer.Argument(help="The strategy's name, e.g. supertrend-btc-1h.")]
 WEBHOOK_PATH = "/api/v1/webhooks/tradingview"
@@ -102,7 +102,7 @@ def rotate(
 
 @app.command()
 def check(file: File = None, json: shared.Json = False) -> None:
-    """Read the registry file as the bot would, and say what is wrong with it."""
+    """Say what is wrong with the strategies file."""
     found = shared.settings()
     profiles = _registry(found, file).profiles()
     if json:

@@ -9,7 +9,7 @@ from app.commands.hosting import local_exchange, simulator_config, stop_on_signa
 from app.commands.shared import console, settings
 from simulator.clock import Mode
 
-app = typer.Typer()
+app = typer.Typer(rich_markup_mode=None)
 
 
 @app.command()

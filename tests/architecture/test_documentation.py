@@ -10,6 +10,7 @@ import typer
 from dotenv import dotenv_values
 
 from app import cli
+from app.domain.decision import DenyReason
 from app.settings.environment import NAMES
 from tests.architecture.skeleton import ROOT
 
@@ -56,6 +57,11 @@ def test_every_page_is_in_the_index() -> None:
     docs = ROOT / "docs"
     found = {page.relative_to(docs).as_posix() for page in docs.rglob("*.md") if page.parent.name != "decisions"}
     assert found - set(re.findall(r"\]\(([^)]+)\)", (docs / "README.md").read_text())) == {"README.md"}
+
+
+def test_every_reason_of_a_refusal_is_explained() -> None:
+    text = pages()
+    assert not [reason for reason in DenyReason if f"`{reason}`" not in text]
 
 
 # --- links -----------------------------------------------------------------------------------------------

@@ -24,3 +24,9 @@ def bot(sqlite_template: Path, tmp_path: Path) -> RunningBot:
         return running_bot(f"sqlite:///{path}", tmp_path, **options)
 
     return start
+
+
+@pytest.fixture
+def any_bot(database_url: str, tmp_path: Path) -> RunningBot:
+    """The same on every database, where the database decides the outcome."""
+    return lambda **options: running_bot(database_url, tmp_path, **options)

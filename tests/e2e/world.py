@@ -66,6 +66,7 @@ class World:
     stage: Stage
     opinions: dict[Seat, Answer | str]  # what each model answers
     messages: Path
+    seats: dict[Seat, Loopback]  # the three models' servers, and what they were asked
     _sent: int = 0
     _extra: dict[str, Any] = field(default_factory=dict)
 
@@ -295,7 +296,7 @@ async def running_bot(
         messages = folder / "messages.txt"
         notifier = ConsoleNotifier(stack.enter_context(messages.open("a")))
         stage = await stack.enter_async_context(staged(settings, config, notifier=notifier, timing=timing))
-        yield World(stage, opinions, messages)
+        yield World(stage, opinions, messages, seats)
 
 
 def _model_settings(seats: Mapping[Seat, Loopback]) -> dict[str, str]:

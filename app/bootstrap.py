@@ -29,6 +29,7 @@ from app.adapters.redis.doorbell import RedisDoorbell
 from app.adapters.redis.limiter import RedisRateLimiter
 from app.adapters.telegram.notifier import TelegramNotifier
 from app.api.deps import AccountView, Api, IntakeRules
+from app.caretaker import Caretaker, CaretakerConfig
 from app.domain.errors import OperatorError, VenueUnavailable
 from app.domain.ids import AccountId, AlertId, Symbol
 from app.domain.money import Money
@@ -56,24 +57,24 @@ class ClosableNotifier(Notifier, Protocol):
 
 @dataclass(slots=True)
 class Venue:
-    """The venue as the API sees it: what it trades, and what its account holds."""
+    """The venue as the API sees it: what it lists, and what its account holds."""
 
     exchange: BinanceExchange
     mode: Mode
     records: Records
     _instruments: frozenset[Symbol] = frozenset()
 
-    def tradable(self) -> Collection[Symbol]:
+    def listed(self) -> Collection[Symbol]:
         return self._instruments
 
     async def refresh_instruments(self) -> None:
-        """Ask what is traded now. Keeps the old list when the venue is silent."""
+        """Ask what is listed now. Keeps the old list when the venue is silent."""
         try:
             found = await self.exchange.instruments()
         except VenueUnavailable as error:
             log.warning("the venue does not list its instruments yet", error=str(error))
             return
-        self._instruments = frozenset(symbol for symbol, item in found.items() if item.trading)
+        self._instruments = frozenset(found)
 
     async def equity(self, _: AccountId) -> Money:
         return (await self.exchange.balance()).equity
@@ -92,7 +93,13 @@ class Venue:
 
     async def refuse_dangerous_key(self) -> None:
         """Real money is not trusted to a key that could do more than trade. Raises OperatorError."""
-        dangers = await self.exchange.key_dangers()
+        try:
+            dangers = await self.exchange.key_dangers()
+        except VenueUnavailable as error:
+            if self.mode is Mode.LIVE:
+                raise OperatorError(f"what this API key may do could not be checked: {error}; try again") from error
+            log.warning("what the API key may do could not be checked", error=str(error))
+            return
         if dangers and self.mode is Mode.LIVE:
             raise OperatorError("this API key must not trade real money: " + "; ".join(dangers))
         for danger in dangers:
@@ -131,7 +138,7 @@ class Application:
 
     async def _follow_instruments(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            wait_s = INSTRUMENTS_EVERY_S if self.venue.tradable() else INSTRUMENTS_RETRY_S
+            wait_s = INSTRUMENTS_EVERY_S if self.venue.listed() else INSTRUMENTS_RETRY_S
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), wait_s)
             if not stop.is_set():
@@ -187,12 +194,19 @@ def build(
         profile_of=registry.profile,
         risk_policy=settings.risk,
         verdict_policy=settings.verdict,
-        health=Health(),
+        health=Health(fresh_s=max(30.0, 6 * settings.work.reconcile_s)),
         timing=timing or Timing(),
     )
     notifier = notifier or _notifier(settings, clock)
     venue = Venue(exchange, settings.mode, database.records)
-    worker = Worker(bot, database.inbox, doorbell, notifier, _work(settings, name))
+    worker = Worker(
+        bot,
+        database.inbox,
+        doorbell,
+        notifier,
+        caretaker=_caretaker(settings, bot, name),
+        config=_work(settings, name),
+    )
     controls = Controls(
         database.events,
         database.records,
@@ -224,6 +238,11 @@ def build(
     )
 
 
+def _caretaker(settings: Settings, bot: Bot, name: str) -> Caretaker:
+    work = settings.work
+    return Caretaker(bot, CaretakerConfig(name, lease_s=work.lease_s, every_s=work.reconcile_s))
+
+
 def _work(settings: Settings, name: str) -> WorkerConfig:
     work = settings.work
     return WorkerConfig(
@@ -231,7 +250,6 @@ def _work(settings: Settings, name: str) -> WorkerConfig:
         concurrency=work.concurrency,
         lease_s=work.lease_s,
         idle_poll_s=work.idle_poll_s,
-        reconcile_s=work.reconcile_s,
     )
 
 
@@ -256,7 +274,7 @@ def _api(
         controls=controls,
         clock=bot.clock,
         new_alert_id=new_alert_id,
-        tradable=venue.tradable,
+        listed=venue.listed,
         accounts=venue.accounts,
         probes={"venue": venue.answers, "reconciled": lambda: _reconciled_probe(bot)},
         metrics=metrics.registry,
@@ -323,7 +341,8 @@ def _notifier(settings: Settings, clock: Clock) -> ClosableNotifier:
 
 
 async def _reconciled_probe(bot: Bot) -> str:
-    missing = set(bot.exchanges) - bot.health.reconciled
+    now = bot.clock.monotonic()
+    missing = [account for account in bot.exchanges if not bot.health.reconciled(account, now)]
     if missing:
         raise VenueUnavailable(f"not reconciled yet: {', '.join(sorted(missing))}")
     return "positions and orders agree with the venue"

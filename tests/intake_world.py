@@ -94,7 +94,7 @@ class World:
             controls=self.switches,
             clock=self.clock,
             new_alert_id=lambda: AlertId(f"01KE{next(self._numbers):022d}"),
-            tradable=lambda: self.tradable,
+            listed=lambda: self.tradable,
             accounts=self._accounts,
             probes=self.probes,
             metrics=CollectorRegistry(),

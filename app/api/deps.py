@@ -70,7 +70,7 @@ class Api:
     controls: Controls
     clock: Clock
     new_alert_id: Callable[[], AlertId]
-    tradable: Callable[[], Collection[Symbol]]  # what the venue trades now; never blocks
+    listed: Callable[[], Collection[Symbol]]  # what the venue lists, halted or not; empty = not told yet; never blocks
     accounts: Callable[[], Awaitable[Collection[AccountView]]]
     probes: Mapping[str, Probe]  # beside the database, which is always checked
     metrics: CollectorRegistry

@@ -121,11 +121,15 @@ class _Desk:
             raise _not_stored("the alert could not be stored") from None
 
     def _check_symbol(self, message: Message, profile: StrategyProfile) -> None:
-        symbol = message.symbol
-        if profile.symbols and symbol not in profile.symbols:
+        """While the venue has not told what it lists, everything is let in: TradingView never resends a 4xx.
+
+        An exit is let in although the strategy may no longer trade the symbol: it may still hold it.
+        """
+        symbol, listed = message.symbol, self._api.listed()
+        if profile.symbols and symbol not in profile.symbols and not message.exit_only:
             raise ApiError(422, CODES[422], f"{profile.strategy} may not trade {symbol}", field="symbol")
-        if symbol not in self._api.tradable():
-            raise ApiError(422, CODES[422], f"{symbol} is not traded on this exchange now", field="symbol")
+        if listed and symbol not in listed:
+            raise ApiError(422, CODES[422], f"{symbol} is not listed on this exchange", field="symbol")
 
     def _alert(self, body: bytes, message: Message, profile: StrategyProfile, sender: str) -> Alert:
         """The alert as it will be stored: without its secret, and readable again without it."""

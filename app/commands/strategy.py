@@ -16,9 +16,7 @@ from app.settings import Settings
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
-File = Annotated[
-    Path | None, typer.Option("--file", help="The strategies file; STRATEGIES_FILE otherwise.")
-]
+File = Annotated[Path | None, typer.Option("--file", help="The strategies file; STRATEGIES_FILE otherwise.")]
 Name = Annotated[str, typer.Argument(help="The strategy's name, e.g. supertrend-btc-1h.")]
 WEBHOOK_PATH = "/api/v1/webhooks/tradingview"
 

@@ -15,13 +15,19 @@ from app.ports import Clock, EventLog, Exchange, Lanes, MarketData, Metrics, Out
 class Health:
     """What the running process knows about its own fitness to trade; changed by the reconciler only."""
 
-    reconciled: set[AccountId] = field(default_factory=set)
+    looked_at: dict[AccountId, float] = field(default_factory=dict)  # monotonic time of the last complete look
+    fresh_s: float = 30.0  # a look vouches for the account this long
     clock_skew_s: dict[AccountId, float] = field(default_factory=dict)
     halted: dict[AccountId, str] = field(default_factory=dict)  # why entries are halted, until a complete look
 
-    def readiness(self, account: AccountId) -> Readiness:
+    def reconciled(self, account: AccountId, now: float) -> bool:
+        """`now` is monotonic."""
+        looked = self.looked_at.get(account)
+        return looked is not None and now - looked <= self.fresh_s
+
+    def readiness(self, account: AccountId, now: float) -> Readiness:
         return Readiness(
-            reconciled=account in self.reconciled,
+            reconciled=self.reconciled(account, now),
             clock_skew_s=self.clock_skew_s.get(account, math.nan),  # not measured is not known good
             halted=self.halted.get(account, ""),
         )

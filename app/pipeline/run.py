@@ -212,7 +212,7 @@ async def _weigh(walk: Walk, signal: Signal, move: Move, position: Position | No
         policy=bot.risk_policy,
         profile=_profile(walk, signal),
         now=bot.clock.now(),
-        ready=bot.health.readiness(account),
+        ready=bot.health.readiness(account, bot.clock.monotonic()),
     )
     if isinstance(decision, Refusal):
         return decision

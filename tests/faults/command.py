@@ -15,6 +15,10 @@ PRELOADED = (
     "app.commands.venue",
     "app.commands.verify",
     "app.commands.replay",
+    "ai.ensemble.claude",  # loaded when its seat is filled, as the next two
+    "ai.ensemble.gpt",
+    "ai.ensemble.llama",
+    "onnxruntime",
     "pytest",  # what multiprocessing takes for the main module
 )
 _PR_SET_PDEATHSIG = 1

@@ -214,11 +214,12 @@ async def site_on(database_url: str, folder: Path, *, embedded: bool, **env: str
             program = Program("venue", env=settings, folder=folder)
             stack.callback(program.kill)
             settings["BINANCE_BASE_URL"] = f"http://127.0.0.1:{port}"
-            await until("the venue answers", lambda: _answers(venue))
+            await until("the venue answers", lambda: _answers(venue, program))
         yield site
 
 
-async def _answers(venue: httpx.AsyncClient) -> bool:
+async def _answers(venue: httpx.AsyncClient, program: Program) -> bool:
+    assert program.running, program.said()
     try:
         return (await venue.get("/_sim/clock")).is_success
     except httpx.TransportError:
@@ -260,7 +261,7 @@ def _settings(folder: Path, database_url: str, models: Mapping[Seat, Loopback], 
         "RISK_DAILY_LOSS_RATE": "1",
         "RISK_MAX_DRAWDOWN_RATE": "1",
         "WORKER_LEASE_S": str(LEASE_S),
-        "WORKER_RECONCILE_S": "1",
+        "WORKER_RECONCILE_S": "3",
         "WORKER_IDLE_POLL_S": "0.2",
     }
 

@@ -195,7 +195,7 @@ def build(
         risk_policy=settings.risk,
         verdict_policy=settings.verdict,
         health=Health(fresh_s=max(30.0, 6 * settings.work.reconcile_s)),
-        timing=timing or Timing(),
+        timing=timing or Timing(lease_s=settings.work.lease_s),
     )
     notifier = notifier or _notifier(settings, clock)
     venue = Venue(exchange, settings.mode, database.records)

@@ -39,6 +39,7 @@ ALARMS = frozenset(
         "naked_position",
         "position_adopted",
         "quarantined",
+        "stop_unrecorded",
         "venue_silent",
         "worker_loop",
     }

@@ -43,6 +43,7 @@ class Timing:
     poll_s: float = 0.05  # first pause between looks; doubles up to `poll_max_s`
     poll_max_s: float = 1.0
     lag_s: float = 3.5  # a venue may show what it has just done this late: orders, fills, positions
+    lease_s: float = 5.0  # of the lane, renewed before anything is taken off the book
     stop_tries: int = 3
     stop_pause_s: float = 0.5  # after the first try that left no stop; doubles
 

@@ -63,10 +63,10 @@ class Desk:
     def open_journals(self) -> tuple[Journal, ...]:
         return tuple(self._journals.values())
 
-    async def announce(self, journal: Journal, event: ev.Event) -> None:
-        """Record something people must hear about, and queue the message."""
+    async def announce(self, journal: Journal, event: ev.Event, *, once_per: str = "") -> None:
+        """Record something people must hear about, and queue a message: one for each `once_per`, if given."""
         text = message_for_event(event)
-        key = f"{journal.stream}/{journal.story.version + 1}"
+        key = f"{journal.stream}/{once_per or journal.story.version + 1}"
         await journal.record(event, messages=[Message(key, text)] if text else [])
 
     async def venue_position(self) -> VenuePosition | None:
@@ -127,6 +127,16 @@ class Desk:
             outcome = await self.exchange.place(request, sent_at=sent_at)
         await self._record_outcome(journal, request, outcome)
         return outcome
+
+    async def record_late(self, journal: Journal, request: OrderRequest, venue_order_id: str) -> None:
+        """Write down an order that left while nothing could be written, and was found at the venue since."""
+        now = self.bot.clock.now()
+        intent = OrderIntent(request, "stop", AlertId(journal.stream.removeprefix("alert:")))
+        await journal.record(
+            ev.OrderIntended(intent),
+            ev.OrderSent(request.client_id, now, now),
+            ev.OrderAccepted(request.client_id, venue_order_id),
+        )
 
     async def _record_outcome(self, journal: Journal, request: OrderRequest, outcome: OrderOutcome) -> None:
         leg = journal.story.orders[request.client_id].intent.leg
@@ -223,8 +233,12 @@ class Desk:
         elif found.state is OrderState.REJECTED:
             await journal.record(ev.OrderRejected(client_id, 0, "rejected by the venue after it was accepted"))
 
-    async def settled(self, request: OrderRequest) -> VenueOrder:
+    async def settled(
+        self, request: OrderRequest, meanwhile: Callable[[], Awaitable[None]] | None = None
+    ) -> VenueOrder:
         """An accepted market order in its final state, or partly filled when its rest takes too long.
+
+        `meanwhile` is done between looks.
 
         Raises VenueUnavailable when no execution was seen in time: the venue has the order, so it may yet come.
         """
@@ -235,6 +249,9 @@ class Desk:
             seen = found or seen
             if found is not None and found.state.final:
                 return found
+            if meanwhile is not None:
+                with contextlib.suppress(VenueUnavailable):
+                    await meanwhile()
             await clock.sleep(pause)
             pause = min(pause * 2, timing.poll_max_s)
         if seen is None or not seen.filled:
@@ -245,6 +262,7 @@ class Desk:
         """Take an order off the book; False when it was executed instead. Raises VenueUnavailable."""
         if line.state.final:
             return True
+        await self.bot.lanes.renew(self.fence, self.bot.timing.lease_s)  # a worker that lost its lane cancels nothing
         gone = await self.exchange.cancel(line.intent.request)
         if gone:
             await journal.record(ev.OrderCanceled(line.intent.request.client_id, why))

@@ -7,12 +7,13 @@ in three tries, or the market is already past it, the position is closed at mark
 import contextlib
 from collections.abc import Sequence
 from decimal import Decimal
+from enum import StrEnum
 
 from app.domain import events as ev
 from app.domain.errors import VenueUnavailable
 from app.domain.ids import ClientOrderId, position_stream
 from app.domain.money import Price
-from app.domain.order import Accepted, OrderKind, VenueOrder
+from app.domain.order import Accepted, OrderKind, OrderRequest, VenueOrder
 from app.domain.position import Position, VenuePosition
 from app.domain.side import Side
 from app.pipeline.desk import Desk
@@ -25,8 +26,21 @@ _INTERVAL = "1h"  # whose ATR measures the stop of an adopted position
 
 
 async def guard(desk: Desk) -> None:
-    """Bring our records and the venue together, then leave the symbol protected or flat."""
-    ours = await sync(desk)
+    """Bring our records and the venue together, then leave the symbol protected or flat.
+
+    Records that cannot be brought up to date now are no reason to leave a position without its stop.
+    """
+    trouble: VenueUnavailable | None = None
+    try:
+        ours = await sync(desk)
+    except VenueUnavailable as error:
+        trouble, ours = error, await desk.bot.records.position(desk.account, desk.symbol)
+    await _protect(desk, ours)
+    if trouble is not None:
+        raise trouble
+
+
+async def _protect(desk: Desk, ours: Position | None) -> None:
     venue = await desk.venue_position()
     if venue is None:
         await cancel_protection(desk, why="the position is closed")
@@ -43,28 +57,34 @@ async def guard(desk: Desk) -> None:
         await ensure_stop(desk, journal, venue.side, await _stop_level(desk, ours, venue))
 
 
-async def ensure_stop(desk: Desk, journal: Journal, side: Side, level: Price) -> bool:
-    """Have a stop at this level resting at the venue. False when the position is gone, or had to be closed instead."""
+class Protection(StrEnum):
+    RESTS = "RESTS"  # the stop is at the venue
+    GONE = "GONE"  # there is no position of that side to protect
+    CLOSED = "CLOSED"  # no stop could be had, so the position was closed
+
+
+async def ensure_stop(desk: Desk, journal: Journal, side: Side, level: Price) -> Protection:
+    """Have a stop at this level resting at the venue, or no position."""
     tries = desk.bot.timing.stop_tries
     for attempt in range(tries + 1):
         venue = await desk.venue_position()
         if venue is None or venue.side is not side:
-            return False
+            return Protection.GONE
         if _already_past(level, venue):
             return await _flatten(desk, journal, f"the market ({venue.mark_price}) is past the stop at {level}")
         live = covering_stop(await desk.exchange.open_orders(desk.symbol), venue)
         if live is not None and live.trigger_price == level:
-            await _note_stop(desk, journal, live, level)
-            return True
+            await _note_stop(desk, journal, live, side, level)
+            return Protection.RESTS
         if attempt == tries:
             break
         if live is not None:
             await _take_off(desk, live)
-        request = desk.request(journal, "stop", side.exit, OrderKind.STOP, trigger_price=level, close_position=True)
+        request = _stop_request(desk, journal, side, level)
         outcome = await desk.send(journal, request, "stop")
         if isinstance(outcome, Accepted):
             await journal.record(ev.StopPlaced(desk.account, desk.symbol, request.client_id, level))
-            return True
+            return Protection.RESTS
         # Busy venues recover in moments; one whose answer was lost is listed in moments, if it arrived.
         await desk.bot.clock.sleep(desk.bot.timing.stop_pause_s * 2**attempt)
     return await _flatten(desk, journal, f"no stop could be placed in {tries} tries")
@@ -79,9 +99,26 @@ def covering_stop(book: Sequence[VenueOrder], venue: VenuePosition) -> VenueOrde
     return None
 
 
-async def _note_stop(desk: Desk, journal: Journal, live: VenueOrder, level: Price) -> None:
+async def stop_unrecorded(desk: Desk, journal: Journal, side: Side, level: Price) -> None:
+    """The database is away and a position may just have been made: place its stop all the same.
+
+    It has the id of the next attempt, so that the run which goes on later finds it and writes it down. Where nothing is
+    held, or a stop rests already, the venue refuses it.
+    """
+    desk.bot.metrics.alarm("stop_unrecorded")
+    await desk.exchange.place(_stop_request(desk, journal, side, level), sent_at=desk.bot.clock.now())
+
+
+def _stop_request(desk: Desk, journal: Journal, side: Side, level: Price) -> OrderRequest:
+    return desk.request(journal, "stop", side.exit, OrderKind.STOP, trigger_price=level, close_position=True)
+
+
+async def _note_stop(desk: Desk, journal: Journal, live: VenueOrder, side: Side, level: Price) -> None:
     """A stop from an earlier attempt, or from before a crash, does the work: say so in the records."""
-    row = await desk.bot.records.order(ClientOrderId(live.client_id))
+    client_id = ClientOrderId(live.client_id)
+    if client_id == desk.next_id(journal, "stop"):  # placed while the database was away: see `stop_unrecorded`
+        await desk.record_late(journal, _stop_request(desk, journal, side, level), live.venue_order_id)
+    row = await desk.bot.records.order(client_id)
     ours = await desk.bot.records.position(desk.account, desk.symbol)
     if row is not None and (ours is None or ours.stop_price != level):
         await journal.record(ev.StopPlaced(desk.account, desk.symbol, ClientOrderId(live.client_id), level))
@@ -97,13 +134,16 @@ async def _take_off(desk: Desk, live: VenueOrder) -> None:
         await desk.cancel_foreign(live)
 
 
-async def _flatten(desk: Desk, journal: Journal, why: str) -> bool:
+async def _flatten(desk: Desk, journal: Journal, why: str) -> Protection:
     desk.bot.metrics.alarm("flattened")
-    await desk.announce(journal, ev.ProtectionFailed(desk.account, desk.symbol, why))
+    hour = desk.bot.clock.now().strftime("%Y-%m-%dT%H")
+    await desk.announce(
+        journal, ev.ProtectionFailed(desk.account, desk.symbol, why), once_per=f"{desk.symbol}/unprotected/{hour}"
+    )
     with contextlib.suppress(VenueUnavailable):
         await sync(desk)  # on record while it is there, or its loss would be in no trade
     await close_all(desk, journal, "flatten")
-    return False
+    return Protection.CLOSED
 
 
 def _already_past(level: Price, venue: VenuePosition) -> bool:
@@ -119,11 +159,13 @@ async def _stop_level(desk: Desk, ours: Position | None, venue: VenuePosition) -
         if decision is not None and decision.entry is not None and decision.entry.side is venue.side:
             return decision.entry.stop_loss
     distance = venue.mark_price.value * _EMERGENCY_RATE
-    try:
+    with contextlib.suppress(
+        VenueUnavailable
+    ):  # then the fixed distance stands: a rough stop now beats a fine one later
         view = await desk.bot.market[desk.account].view(desk.symbol, _INTERVAL)
-        distance = Decimal(repr(view.atr)) * desk.bot.risk_policy.atr_stop_multiple
-    except VenueUnavailable:
-        pass  # the fixed distance stands: a rough stop now beats a fine one later
+        measured = Decimal(repr(view.atr)) * desk.bot.risk_policy.atr_stop_multiple
+        if 0 < measured < venue.mark_price.value / 2:
+            distance = measured
     level = venue.mark_price.value - distance * venue.side.sign
     instrument = (await desk.exchange.instruments()).get(desk.symbol)
     return instrument.quoted(Price(level)) if instrument else Price(level)

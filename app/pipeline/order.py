@@ -11,14 +11,16 @@ from decimal import Decimal
 from app.domain import events as ev
 from app.domain.alert import AlertState
 from app.domain.decision import Decision, DenyReason, Entry, Move, Refusal, Stage
+from app.domain.errors import StorageUnavailable, VenueUnavailable
 from app.domain.ids import alert_stream
 from app.domain.money import Quantity, plain
 from app.domain.order import OrderKind, OrderRequest, OrderState, VenueOrder
+from app.domain.position import VenuePosition
 from app.domain.side import Side
 from app.domain.story import OrderLine
 from app.pipeline.desk import Desk
 from app.pipeline.exits import cancel_protection, close_all, reduce
-from app.pipeline.guardian import ensure_stop
+from app.pipeline.guardian import Protection, ensure_stop, stop_unrecorded
 from app.pipeline.journal import Journal
 from app.pipeline.reconcile import sync
 
@@ -88,9 +90,19 @@ async def _reduce(desk: Desk, journal: Journal, decision: Decision) -> Finish:
 
 
 async def _enter(desk: Desk, journal: Journal, entry: Entry) -> Finish:
+    try:
+        return await _enter_protected(desk, journal, entry)
+    except StorageUnavailable:
+        line = journal.story.leg("entry")
+        if line is not None and line.state is not OrderState.INTENT:
+            await stop_unrecorded(desk, journal, entry.side, entry.stop_loss)
+        raise
+
+
+async def _enter_protected(desk: Desk, journal: Journal, entry: Entry) -> Finish:
     line = await _entry_sent(desk, journal, entry)
-    if line is None:
-        return _expired("the bot was interrupted before the order left, and the signal is too old now")
+    if isinstance(line, str):
+        return _expired(line)
     if line.state is OrderState.REJECTED:
         return _failed(DenyReason.VENUE_REJECTED, f"the venue rejected the entry: {line.note}")
     if line.state is OrderState.EXPIRED and not line.venue_order_id:
@@ -103,7 +115,7 @@ async def _enter(desk: Desk, journal: Journal, entry: Entry) -> Finish:
     await _shown(desk, entry.side)
     protected = await ensure_stop(desk, journal, entry.side, entry.stop_loss)
     position = await sync(desk)
-    if not protected:
+    if protected is Protection.CLOSED:
         await cancel_protection(desk, why="the position is closed")
         detail = "the entry was filled but no stop could be placed: the position is closed again"
         return _failed(DenyReason.STOP_IMPOSSIBLE, detail)
@@ -111,7 +123,8 @@ async def _enter(desk: Desk, journal: Journal, entry: Entry) -> Finish:
     if position is not None:
         await _place_targets(desk, journal, entry, filled)
     at = f" @ {plain(_average(line))}" if line.fills else ""
-    return Finish(AlertState.FILLED, f"{entry.side} {desk.symbol} {filled}{at}, stop {entry.stop_loss}")
+    after = f"stop {entry.stop_loss}" if protected is Protection.RESTS else "and the position is gone again already"
+    return Finish(AlertState.FILLED, f"{entry.side} {desk.symbol} {filled}{at}, {after}")
 
 
 async def _shown(desk: Desk, side: Side) -> None:
@@ -126,16 +139,18 @@ async def _shown(desk: Desk, side: Side) -> None:
         pause = min(pause * 2, timing.poll_max_s)
 
 
-async def _entry_sent(desk: Desk, journal: Journal, entry: Entry) -> OrderLine | None:
-    """The entry order, sent once in the life of this alert. None when it was never sent and is too old to be."""
+async def _entry_sent(desk: Desk, journal: Journal, entry: Entry) -> OrderLine | str:
+    """The entry order, sent once in the life of this alert; or why it was never sent and must not be any more."""
     line = journal.story.leg("entry")
     if line is not None and line.state is not OrderState.INTENT:
         return line
-    if _too_old(desk, journal):
-        if line is not None:
-            await journal.record(ev.OrderExpired(line.intent.request.client_id, "not sent: too old"))
-        return None
     held = await desk.venue_position()
+    if why := await _overtaken(desk, journal, held):
+        if line is not None:
+            await journal.record(ev.OrderExpired(line.intent.request.client_id, f"not sent: {why}"))
+        return why
+    if held is None:
+        await cancel_protection(desk, why="left over from an earlier position")
     if held is None or held.leverage < entry.leverage:  # under an open position venues let it rise, never fall
         await desk.exchange.prepare(desk.symbol, entry.leverage)
     if line is None:
@@ -143,30 +158,44 @@ async def _entry_sent(desk: Desk, journal: Journal, entry: Entry) -> OrderLine |
         await desk.send(journal, request, "entry")
     else:
         await desk.send_intended(journal, line.intent.request)
-    return journal.story.leg("entry")
+    return journal.story.leg("entry") or "the order was not written down"
 
 
-def _too_old(desk: Desk, journal: Journal) -> bool:
-    signal = journal.story.signal
+async def _overtaken(desk: Desk, journal: Journal, held: VenuePosition | None) -> str:
+    """Why an entry that was decided on must not be sent now; "" when it may. Time can have passed since the decision.
+
+    Raises VenueUnavailable while the account is not known to be in order: the alert waits for as long as it is fresh.
+    """
+    signal, decision = journal.story.signal, journal.story.decision
     limit = timedelta(seconds=desk.bot.risk_policy.entry_max_age_s)
-    return signal is not None and desk.bot.clock.now() - signal.fired_at > limit
+    if signal is not None and desk.bot.clock.now() - signal.fired_at > limit:
+        return "the order could not leave while the signal was fresh"
+    facts = await desk.bot.records.account_facts(desk.account)
+    if facts.killed or facts.paused:
+        return f"trading was {'killed' if facts.killed else 'paused'} before the order left"
+    if decision is not None and (decision.move is Move.ADD) is (held is None):
+        return "the position has changed since the decision"
+    ready = desk.bot.health.readiness(desk.account, desk.bot.clock.monotonic())
+    if not ready.reconciled or ready.halted:
+        raise VenueUnavailable(f"the account is not known to be in order: {ready.halted or 'not reconciled'}")
+    return ""
 
 
 async def _entry_outcome(desk: Desk, journal: Journal, line: OrderLine, entry: Entry) -> VenueOrder | None:
     """What the venue made of the entry: its final record, or None when it is proven never to have been executed."""
-    if line.state in (OrderState.SENT, OrderState.UNKNOWN):
-        position = await desk.bot.records.position(desk.account, desk.symbol)
-        before = position.quantity if position else _NOTHING
+    position = await desk.bot.records.position(desk.account, desk.symbol)
+    before = position.quantity if position else _NOTHING
 
-        async def protect() -> None:
-            """The position is seen before the order is: it gets its stop at once, not when the order is found."""
-            held = await desk.venue_position()
-            if held is not None and held.side is entry.side and held.quantity > before:
-                await ensure_stop(desk, journal, entry.side, entry.stop_loss)
+    async def protect() -> None:
+        """The position is seen before the order is: it gets its stop at once, not when the order is found."""
+        held = await desk.venue_position()
+        if held is not None and held.side is entry.side and held.quantity > before:
+            await ensure_stop(desk, journal, entry.side, entry.stop_loss)
 
-        if await desk.resolve(journal, line, before=before, meanwhile=protect) is None:
-            return None
-    return await desk.settled(line.intent.request)
+    unknown = line.state in (OrderState.SENT, OrderState.UNKNOWN)
+    if unknown and await desk.resolve(journal, line, before=before, meanwhile=protect) is None:
+        return None
+    return await desk.settled(line.intent.request, meanwhile=protect)
 
 
 async def _place_targets(desk: Desk, journal: Journal, entry: Entry, quantity: Quantity) -> None:

@@ -93,9 +93,16 @@ async def _plan(walk: Walk, signal: Signal) -> tuple[Move, Position | None] | Re
     try:
         position = await sync(walk.desk)
     except VenueUnavailable as error:
-        if signal.exit_only or await walk.bot.records.position(signal.account, signal.symbol) is not None:
+        known = await walk.bot.records.position(signal.account, signal.symbol)
+        if signal.exit_only and known is not None:
+            return _move_or_no(signal, known)  # leaving does not wait for bookkeeping
+        if signal.exit_only or known is not None:
             raise  # what may have to leave the market waits for the venue; it is not refused
         return Refusal(Stage.RISK, DenyReason.NOT_RECONCILED, f"the venue does not answer: {error}")
+    return _move_or_no(signal, position)
+
+
+def _move_or_no(signal: Signal, position: Position | None) -> tuple[Move, Position | None] | Refusal:
     move = which_move(signal, position)
     return move if isinstance(move, Refusal) else (move, position)
 

@@ -42,6 +42,8 @@ _MAX_TEXT = 200
 _GOOD_SAMPLE_S = 1.0  # a round trip longer than this says too little about the clocks to replace what we know
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)  # refused, no such host, no TLS, no route
 _ORDER_PATHS = ("/order", "/algoOrder")
+# What has to be seen before a stop can be placed or a position closed. Asked for by few and seldom.
+_LOOK_PATHS = (*_ORDER_PATHS, "/positionRisk", "/openOrders", "/openAlgoOrders")
 
 
 class NotSent(VenueUnavailable):
@@ -120,7 +122,7 @@ class BinanceClient(AsyncClient):  # type: ignore[misc] # the library has no typ
         Raises one of the four failures of this module.
         """
         method = method.upper()
-        self.limits.check(protective=method != "GET" and uri.endswith(_ORDER_PATHS))
+        self.limits.check(protective=uri.endswith(_LOOK_PATHS if method == "GET" else _ORDER_PATHS))
         params = {key: value for key, value in (kwargs.get("data") or {}).items() if value is not None}
         query = self._query(params, signed=signed)
         try:

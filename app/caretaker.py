@@ -68,6 +68,8 @@ class Caretaker:
                 fine = await self._look_after(account, symbols, full=full)
                 if full:
                     await self._survive(self._judge(account, fine=fine))
+                    if not fine:  # after a crash the lanes are still held for a moment by a process that is dead
+                        self._full_at = min(self._full_at, self.bot.clock.monotonic() + 2 * self.config.again_s)
             await self._pause(stop)
 
     async def listen(self, account: AccountId) -> None:

@@ -7,6 +7,7 @@ is simply run again. Exceptions mean "not now" (Retryable) or "not by me" (LaneL
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 from app.domain import events as ev
@@ -206,6 +207,9 @@ async def _weigh(walk: Walk, signal: Signal, move: Move, position: Position | No
     facts = await bot.records.account_facts(account)
     exchange = bot.exchanges[account]
     entering = move.enters
+    if move in (Move.OPEN, Move.ADD) and account not in bot.health.looked_at and _fresh(walk, signal):
+        # The first look is a matter of seconds: an alert that a crash has interrupted is not refused for it.
+        raise VenueUnavailable("the records have not been compared with the venue since the start")
     decision = decide(
         signal,
         move,
@@ -229,6 +233,10 @@ async def _weigh(walk: Walk, signal: Signal, move: Move, position: Position | No
         account, signal.alert_id, signal.strategy, signal.symbol, decision.entry.side, decision.entry.notional
     )
     return _Weighed(decision, (Append(account_stream(account), facts.version, (reserved,)),))
+
+
+def _fresh(walk: Walk, signal: Signal) -> bool:
+    return walk.bot.clock.now() - signal.fired_at <= timedelta(seconds=walk.bot.risk_policy.entry_max_age_s)
 
 
 async def _asked(question: Awaitable[T]) -> T | None:

@@ -25,10 +25,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def site(database_url: str, tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Site]]:
     """An installation on each kind of database."""
-    return lambda *, embedded=False, **env: site_on(database_url, tmp_path, embedded=embedded, **env)
+    return lambda **how: site_on(database_url, tmp_path, **how)
 
 
 @pytest.fixture
 def postgres_site(postgres_url: str, tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Site]]:
     """An installation whose database several bots can share. Mark the test `postgres`."""
-    return lambda **env: site_on(postgres_url, tmp_path, embedded=False, **env)
+    return lambda **how: site_on(postgres_url, tmp_path, **how)

@@ -17,7 +17,9 @@ from typing import Any, TypeVar
 
 import httpx
 
+from app.commands.hosting import local_exchange
 from app.domain.vote import Seat
+from simulator.config import Limits, SimulatorConfig
 from tests.contract.llm_wire import KEY, MODELS, WIRES, says, text_answer
 from tests.contract.loopback import HANG, Answer, Loopback, Request
 from tests.faults.books import Books
@@ -25,6 +27,7 @@ from tests.faults.processes import Program, free_port
 from tests.intake_messages import SECRET
 
 T = TypeVar("T")
+UNLIMITED = Limits(weight_1m=1_000_000, orders_1m=1_000_000, orders_10s=1_000_000)
 TOKEN = "an-api-token-for-tests"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT")
 PATIENCE_S = 90.0
@@ -100,7 +103,6 @@ class Site:
     models: Mapping[Seat, Loopback]
     venue: httpx.AsyncClient
     env: dict[str, str]
-    embedded: bool
     closing: contextlib.AsyncExitStack
     sent: list[Sent] = field(default_factory=list)
     apps: list[App] = field(default_factory=list)
@@ -198,8 +200,14 @@ async def until(what: str, holds: Callable[[], Awaitable[T]], within_s: float = 
 
 
 @contextlib.asynccontextmanager
-async def site_on(database_url: str, folder: Path, *, embedded: bool, **env: str) -> AsyncIterator[Site]:
-    """An installation without a bot. The venue is a process of its own, unless it is `embedded` in the bot's."""
+async def site_on(
+    database_url: str, folder: Path, *, embedded: bool = False, metered: bool = True, **env: str
+) -> AsyncIterator[Site]:
+    """An installation without a bot.
+
+    The venue is a process of its own, unless it is `embedded` in the bot's. Where it is not `metered` it runs in the
+    test's process and has no rate limits: for tests that do in a minute what no account does in ten.
+    """
     async with contextlib.AsyncExitStack() as stack:
         gate = {"open": True}
         models = {}
@@ -209,11 +217,14 @@ async def site_on(database_url: str, folder: Path, *, embedded: bool, **env: str
         settings = _settings(folder, database_url, models, port) | env
         client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
         venue = await stack.enter_async_context(client)
-        site = Site(folder, Books(database_url), models, venue, settings, embedded, stack, gate=gate)
+        site = Site(folder, Books(database_url), models, venue, settings, stack, gate=gate)
         if not embedded:
+            settings["BINANCE_BASE_URL"] = f"http://127.0.0.1:{port}"
+        if not metered:
+            await stack.enter_async_context(local_exchange(SimulatorConfig(limits=UNLIMITED), port))
+        elif not embedded:
             program = Program("venue", env=settings, folder=folder)
             stack.callback(program.kill)
-            settings["BINANCE_BASE_URL"] = f"http://127.0.0.1:{port}"
             await until("the venue answers", lambda: _answers(venue, program))
         yield site
 

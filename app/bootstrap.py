@@ -23,7 +23,7 @@ from app.adapters.db.database import Database
 from app.adapters.exchanges.binance.config import BinanceConfig
 from app.adapters.exchanges.binance.exchange import BinanceExchange
 from app.adapters.local import LocalDoorbell, LocalRateLimiter
-from app.adapters.metrics import PrometheusMetrics
+from app.adapters.metrics import GaugeSampler, PrometheusMetrics
 from app.adapters.redis.client import connect
 from app.adapters.redis.doorbell import RedisDoorbell
 from app.adapters.redis.limiter import RedisRateLimiter
@@ -173,68 +173,45 @@ def build(
     exchange = _exchange(settings, clock)
     seats = fill_seats(_seats(settings))
     doorbell, limiter, opening, closing = _between_processes(settings, clock, name)
-    registry = Registry(
-        settings.intake.strategies_file,
-        paper=settings.paper,
-        webhook_secret=settings.intake.webhook_secret.get_secret_value() if settings.intake.webhook_secret else "",
-        monotonic=clock.monotonic,
-        alarm=log.error,
-        accounts=(ACCOUNT,),
-    )
-    bot = Bot(
-        log=database.events,
-        records=database.records,
-        lanes=database.lanes,
-        exchanges={ACCOUNT: exchange},
-        market={ACCOUNT: exchange},
-        jury=Jury(seats.prompter, seats.voters),
-        clock=clock,
-        outbox=database.outbox,
-        metrics=metrics,
-        profile_of=registry.profile,
-        risk_policy=settings.risk,
-        verdict_policy=settings.verdict,
-        health=Health(fresh_s=max(30.0, 6 * settings.work.reconcile_s)),
-        timing=timing or Timing(lease_s=settings.work.lease_s),
+    registry = _registry(settings, clock)
+    bot = _bot(
+        settings, database, exchange, seats=seats, metrics=metrics, registry=registry, clock=clock, timing=timing
     )
     notifier = notifier or _notifier(settings, clock)
+    sampler = GaugeSampler(metrics, database.inbox, database.queries, {ACCOUNT: exchange}, clock)
     venue = Venue(exchange, settings.mode, database.records)
-    worker = Worker(
-        bot,
-        database.inbox,
-        doorbell,
-        notifier,
-        caretaker=_caretaker(settings, bot, name),
-        config=_work(settings, name),
+    caretaker = _caretaker(settings, bot, name)
+    worker = Worker(bot, database.inbox, doorbell, notifier, caretaker=caretaker, config=_work(settings, name))
+    switches = Controls(
+        database.events, database.records, (ACCOUNT,), clock=clock, doorbell=worker, equity=venue.equity
     )
-    controls = Controls(
-        database.events,
-        database.records,
-        (ACCOUNT,),
+    api = Api(
+        inbox=database.inbox,
+        queries=database.queries,
+        doorbell=doorbell,
+        limiter=limiter,
+        strategies=registry,
+        controls=switches,
         clock=clock,
-        doorbell=worker,
-        equity=venue.equity,
+        new_alert_id=new_alert_id,
+        listed=venue.listed,
+        accounts=venue.accounts,
+        probes={"venue": venue.answers, "reconciled": lambda: _reconciled_probe(bot)},
+        metrics=metrics.registry,
+        api_token=settings.server.api_token.get_secret_value() if settings.server.api_token else "",
+        paper=settings.paper,
+        intake=IntakeRules(settings.server.allowed_senders, settings.server.trusted_proxies),
     )
     return Application(
         settings,
         database,
         venue,
         bot,
-        _api(
-            settings,
-            database,
-            bot,
-            venue,
-            strategies=registry,
-            controls=controls,
-            doorbell=doorbell,
-            limiter=limiter,
-            metrics=metrics,
-        ),
+        api,
         worker,
         seats.notes,
-        opening,
-        [seats.close, notifier.close, *closing],
+        [*opening, sampler.start],
+        [sampler.close, seats.close, notifier.close, *closing],
     )
 
 
@@ -253,34 +230,44 @@ def _work(settings: Settings, name: str) -> WorkerConfig:
     )
 
 
-def _api(
+def _registry(settings: Settings, clock: Clock) -> Registry:
+    secret = settings.intake.webhook_secret
+    return Registry(
+        settings.intake.strategies_file,
+        paper=settings.paper,
+        webhook_secret=secret.get_secret_value() if secret else "",
+        monotonic=clock.monotonic,
+        alarm=log.error,
+        accounts=(ACCOUNT,),
+    )
+
+
+def _bot(
     settings: Settings,
     database: Database,
-    bot: Bot,
-    venue: Venue,
+    exchange: BinanceExchange,
     *,
-    strategies: Registry,
-    controls: Controls,
-    doorbell: Doorbell,
-    limiter: RateLimiter,
+    seats: Seats,
     metrics: PrometheusMetrics,
-) -> Api:
-    return Api(
-        inbox=database.inbox,
-        queries=database.queries,
-        doorbell=doorbell,
-        limiter=limiter,
-        strategies=strategies,
-        controls=controls,
-        clock=bot.clock,
-        new_alert_id=new_alert_id,
-        listed=venue.listed,
-        accounts=venue.accounts,
-        probes={"venue": venue.answers, "reconciled": lambda: _reconciled_probe(bot)},
-        metrics=metrics.registry,
-        api_token=settings.server.api_token.get_secret_value() if settings.server.api_token else "",
-        paper=settings.paper,
-        intake=IntakeRules(allow_from=settings.server.allowed_senders, trusted_proxies=settings.server.trusted_proxies),
+    registry: Registry,
+    clock: Clock,
+    timing: Timing | None,
+) -> Bot:
+    return Bot(
+        log=database.events,
+        records=database.records,
+        lanes=database.lanes,
+        exchanges={ACCOUNT: exchange},
+        market={ACCOUNT: exchange},
+        jury=Jury(seats.prompter, seats.voters),
+        clock=clock,
+        outbox=database.outbox,
+        metrics=metrics,
+        profile_of=registry.profile,
+        risk_policy=settings.risk,
+        verdict_policy=settings.verdict,
+        health=Health(fresh_s=max(30.0, 6 * settings.work.reconcile_s)),
+        timing=timing or Timing(lease_s=settings.work.lease_s),
     )
 
 

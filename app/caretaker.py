@@ -147,6 +147,7 @@ class Caretaker:
             if since is not None and now - since >= self.config.silence_s:
                 await self._tell(f"{account}/well/{since:.0f}", "✅ everything is reconciled with the venue again.")
             return
+        health.looked_at.pop(account, None)
         since = self._trouble_since.setdefault(account, now)
         if now - since >= self.config.silence_s:
             self.bot.metrics.alarm("venue_silent")

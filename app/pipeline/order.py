@@ -115,7 +115,7 @@ async def _enter_protected(desk: Desk, journal: Journal, entry: Entry) -> Finish
     await _shown(desk, entry.side)
     protected = await ensure_stop(desk, journal, entry.side, entry.stop_loss)
     position = await sync(desk)
-    if protected is Protection.CLOSED:
+    if protected is Protection.CLOSED or journal.story.leg("flatten") is not None:
         await cancel_protection(desk, why="the position is closed")
         detail = "the entry was filled but no stop could be placed: the position is closed again"
         return _failed(DenyReason.STOP_IMPOSSIBLE, detail)
@@ -145,14 +145,12 @@ async def _entry_sent(desk: Desk, journal: Journal, entry: Entry) -> OrderLine |
     if line is not None and line.state is not OrderState.INTENT:
         return line
     held = await desk.venue_position()
+    if not _too_old(desk, journal):
+        await _prepare(desk, entry, held)
     if why := await _overtaken(desk, journal, held):
         if line is not None:
             await journal.record(ev.OrderExpired(line.intent.request.client_id, f"not sent: {why}"))
         return why
-    if held is None:
-        await cancel_protection(desk, why="left over from an earlier position")
-    if held is None or held.leverage < entry.leverage:  # under an open position venues let it rise, never fall
-        await desk.exchange.prepare(desk.symbol, entry.leverage)
     if line is None:
         request = desk.request(journal, "entry", entry.side.entry, OrderKind.MARKET, quantity=entry.quantity)
         await desk.send(journal, request, "entry")
@@ -161,14 +159,26 @@ async def _entry_sent(desk: Desk, journal: Journal, entry: Entry) -> OrderLine |
     return journal.story.leg("entry") or "the order was not written down"
 
 
+async def _prepare(desk: Desk, entry: Entry, held: VenuePosition | None) -> None:
+    if held is None:
+        await cancel_protection(desk, why="left over from an earlier position")
+    if held is None or held.leverage < entry.leverage:  # under an open position venues let it rise, never fall
+        await desk.exchange.prepare(desk.symbol, entry.leverage)
+
+
+def _too_old(desk: Desk, journal: Journal) -> bool:
+    signal = journal.story.signal
+    limit = timedelta(seconds=desk.bot.risk_policy.entry_max_age_s)
+    return signal is not None and desk.bot.clock.now() - signal.fired_at > limit
+
+
 async def _overtaken(desk: Desk, journal: Journal, held: VenuePosition | None) -> str:
     """Why an entry that was decided on must not be sent now; "" when it may. Time can have passed since the decision.
 
     Raises VenueUnavailable while the account is not known to be in order: the alert waits for as long as it is fresh.
     """
-    signal, decision = journal.story.signal, journal.story.decision
-    limit = timedelta(seconds=desk.bot.risk_policy.entry_max_age_s)
-    if signal is not None and desk.bot.clock.now() - signal.fired_at > limit:
+    decision = journal.story.decision
+    if _too_old(desk, journal):
         return "the order could not leave while the signal was fresh"
     facts = await desk.bot.records.account_facts(desk.account)
     if facts.killed or facts.paused:

@@ -116,6 +116,9 @@ async def _judge(walk: Walk, signal: Signal, move: Move, position: Position | No
     if not move.enters or walk.journal.story.decision is not None:
         return None
     if walk.journal.story.verdict is None:
+        foreseen = await _weigh(walk, signal, move, position)
+        if isinstance(foreseen, Refusal) or foreseen.decision.entry is None:
+            return foreseen if isinstance(foreseen, Refusal) else None  # what risk would refuse is not put to a vote
         try:
             view = await walk.bot.market[signal.account].view(signal.symbol, signal.interval)
         except VenueUnavailable as error:
@@ -142,7 +145,7 @@ def _refused(verdict: Verdict) -> Refusal:
     )
     mean, least = f"{verdict.mean_confidence:.1f}", f"{verdict.min_confidence:g}"
     why = {
-        VerdictReason.NO_QUORUM: f"{verdict.agreeing} language models named {verdict.side}, {verdict.quorum} needed",
+        VerdictReason.NO_QUORUM: f"{verdict.agreeing} language models said {verdict.side}, {verdict.quorum} needed",
         VerdictReason.LOW_CONFIDENCE: f"mean confidence {mean} is not above {least}",
         VerdictReason.LSTM_CONTRADICTS: f"the LSTM names the opposite of {verdict.side}",
     }[verdict.reason]

@@ -45,7 +45,7 @@ async def test_two_that_disagree_refuse_it_and_the_refusal_says_who_said_what(bo
         story = await world.story(world.alert())
         assert (story["state"], story["refusal"]["stage"]) == ("refused", "verdict")
         assert story["refusal"]["reason"] == "NO_QUORUM"
-        for said in ("gpt LONG 80", "claude SHORT 65", "llama NEUTRAL 50", "1 language models named LONG, 2 needed"):
+        for said in ("gpt LONG 80", "claude SHORT 65", "llama NEUTRAL 50", "1 language models said LONG, 2 needed"):
             assert said in story["refusal"]["detail"]
         assert (await world.ledger())["orders"] == []
         await world.is_told("refused at verdict: NO_QUORUM")

@@ -32,6 +32,7 @@ from simulator.config import Limits, SimulatorConfig
 app = typer.Typer(rich_markup_mode=None)
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 MANY = 100_000
+ALERT_TIMEOUT_S = 60
 WARM_UP = timedelta(hours=600)  # candles before the first alert, for the seats to judge by
 UNHURRIED = Limits(weight_1m=MANY, orders_1m=MANY, orders_10s=MANY)  # weeks pass in a minute: its limits would bind
 SETTLE_TRIES = 100
@@ -138,11 +139,12 @@ async def _play(stage: Stage, item: TapeItem, counted: Counted, show: Show) -> N
 
 
 async def _until_final(stage: Stage, alert_id: str) -> dict[str, Any]:
-    while True:
-        story: dict[str, Any] = (await stage.bot.get(f"/alerts/{alert_id}")).json()
-        if story["state"] not in ("pending", "working"):
-            return story
-        await asyncio.sleep(0.005)
+    async with asyncio.timeout(ALERT_TIMEOUT_S):
+        while True:
+            story: dict[str, Any] = (await stage.bot.get(f"/alerts/{alert_id}")).json()
+            if story["state"] not in ("pending", "working"):
+                return story
+            await asyncio.sleep(0.005)
 
 
 async def _settle(stage: Stage) -> list[str]:

@@ -12,6 +12,8 @@ from app.domain.alert import AlertState
 from app.domain.money import plain
 from app.ports import Trade
 
+KINDS = 4  # of refusals a demo has to show
+
 
 @dataclass(slots=True)
 class Counted:
@@ -57,9 +59,10 @@ class Summary:
 
     @property
     def sound(self) -> bool:
-        """The run proves what it is meant to prove."""
+        """The run proves what it is meant to prove: every path was walked, and nothing differs."""
         unfinished = sum(count for state, count in self.states.items() if not AlertState(state).final)
-        return self.chain.ok and not self.problems and not unfinished
+        walked = self.states.get(AlertState.FILLED, 0) and self.counted.duplicates and self.counted.rejected
+        return bool(self.chain.ok and not self.problems and not unfinished and walked and len(self.refused) >= KINDS)
 
     @property
     def wins(self) -> int:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import structlog
 
-from ai.seats import SeatsConfig, fill_seats
+from ai.seats import Seats, SeatsConfig, fill_seats
 from app.adapters.clock import SystemClock
 from app.adapters.console import ConsoleNotifier
 from app.adapters.db.database import Database

@@ -15,10 +15,23 @@ from app.ports import Clock, EventLog, Exchange, Lanes, MarketData, Metrics, Out
 class Health:
     """What the running process knows about its own fitness to trade; changed by the reconciler only."""
 
-    looked_at: dict[AccountId, float] = field(default_factory=dict)  # monotonic time of the last complete look
+    looked_at: dict[AccountId, float] = field(default_factory=dict)  # monotonic time of the last look, if complete
     fresh_s: float = 30.0  # a look vouches for the account this long
     clock_skew_s: dict[AccountId, float] = field(default_factory=dict)
     halted: dict[AccountId, str] = field(default_factory=dict)  # why entries are halted, until a complete look
+
+    def seen(self, account: AccountId, now: float) -> None:
+        """A complete look at the account has ended."""
+        self.looked_at[account] = now
+
+    def unseen(self, account: AccountId) -> None:
+        """A look was not complete: the earlier ones vouch for nothing any more."""
+        if account in self.looked_at:
+            self.looked_at[account] = -math.inf
+
+    def never_seen(self, account: AccountId) -> bool:
+        """True until the first complete look since the start, which is a matter of seconds."""
+        return account not in self.looked_at
 
     def reconciled(self, account: AccountId, now: float) -> bool:
         """`now` is monotonic."""

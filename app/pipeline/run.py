@@ -210,7 +210,7 @@ async def _weigh(walk: Walk, signal: Signal, move: Move, position: Position | No
     facts = await bot.records.account_facts(account)
     exchange = bot.exchanges[account]
     entering = move.enters
-    if move in (Move.OPEN, Move.ADD) and account not in bot.health.looked_at and _fresh(walk, signal):
+    if move in (Move.OPEN, Move.ADD) and bot.health.never_seen(account) and _fresh(walk, signal):
         # The first look is a matter of seconds: an alert that a crash has interrupted is not refused for it.
         raise VenueUnavailable("the records have not been compared with the venue since the start")
     decision = decide(

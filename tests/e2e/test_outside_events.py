@@ -134,6 +134,7 @@ async def test_an_empty_database_and_a_live_position(bot, tmp_path):
 
 async def test_no_entries_while_records_and_venue_cannot_be_compared(bot):
     async with bot(env=DEAF) as world:
+        await world.until("ready", lambda: _is_ready(world))  # before it, an alert waits instead
         await world.faults({"path": "/fapi/v3/account", "drop": True, "count": None})
         await world.until("not ready", lambda: _is_unready(world))
         story = await world.story(world.alert())

@@ -1,8 +1,8 @@
 """The other way in: look after every account and symbol, again and again, whatever the alerts are doing.
 
-Every few seconds everything is looked at; news from the venue only make a symbol's turn come sooner, and never put off
-the full look. One symbol that fails, whatever the reason, costs no other symbol its guard. An account is fit for
-entries for as long as its last complete look is fresh.
+Every few seconds everything is looked at, thoroughly once a minute; news from the venue only make a symbol's turn come
+sooner, and never put off the full look. One symbol that fails, whatever the reason, costs no other symbol its guard. An
+account is fit for entries for as long as its last complete look is fresh.
 """
 
 import asyncio
@@ -16,10 +16,11 @@ import structlog
 from app.domain import events as ev
 from app.domain.errors import LaneLost, VersionConflict
 from app.domain.ids import AccountId, Symbol, account_stream
+from app.domain.position import VenuePosition
 from app.endurance import kept, survive
 from app.pipeline.bot import Bot
 from app.pipeline.desk import Desk
-from app.pipeline.guardian import guard
+from app.pipeline.guardian import guard, is_in_order
 from app.pipeline.latches import equity_mark_due, new_latches
 from app.pipeline.wording import message_for_event
 from app.ports import Append, Message
@@ -34,6 +35,7 @@ class CaretakerConfig:
     name: str  # who holds the leases: unique per process
     lease_s: float = 5.0
     every_s: float = 5.0  # between full looks
+    thorough_s: float = 60.0  # a symbol that looks in order is compared fill by fill this often
     again_s: float = 0.5  # a symbol somebody else was working on is looked at again after this
     silence_s: float = 60.0  # without a complete look, before people are told
 
@@ -45,7 +47,7 @@ class Caretaker:
     bot: Bot
     config: CaretakerConfig
     _dirty: set[Place] = field(default_factory=set)  # to be looked at before the next full look
-    _looked: set[Place] = field(default_factory=set)  # looked at by this process at least once
+    _looked: dict[Place, float] = field(default_factory=dict)  # monotonic time of this process's last thorough look
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
     _full_at: float = 0.0  # monotonic time of the next full look
     _trouble_since: dict[AccountId, float] = field(default_factory=dict)
@@ -101,18 +103,26 @@ class Caretaker:
         complete = True
         if full:
             complete &= await self._survive(self._measure_clock(account)) is not None
-            for found in (self._held(account), self._in_use(account)):
-                more = await self._survive(found)
-                complete &= more is not None
-                symbols = symbols | (more or set())
+            held = await self._survive(self._held(account))
+            in_use = await self._survive(self._in_use(account))
+            complete = complete and held is not None and in_use is not None
+            for symbol in (set(held or ()) | (in_use or set())) - symbols:
+                if held is None or not await self._survive(self._seems_fine(account, symbol, held.get(symbol))):
+                    symbols = symbols | {symbol}
         for symbol in sorted(symbols):
             complete &= bool(await self._survive(self._look_at(account, symbol)))
         if full or symbols:
             complete &= await self._survive(self._mark_equity(account)) is not None
         return complete
 
-    async def _held(self, account: AccountId) -> set[Symbol]:
-        return {position.symbol for position in await self.bot.exchanges[account].positions()}
+    async def _seems_fine(self, account: AccountId, symbol: Symbol, held: VenuePosition | None) -> bool:
+        """A quick look, which costs the venue a tenth of a thorough one, and is believed until the next one is due."""
+        looked = self._looked.get((account, symbol))
+        due = looked is None or self.bot.clock.monotonic() - looked >= self.config.thorough_s
+        return not due and await is_in_order(self.bot, account, symbol, held)
+
+    async def _held(self, account: AccountId) -> dict[Symbol, VenuePosition]:
+        return {position.symbol: position for position in await self.bot.exchanges[account].positions()}
 
     async def _in_use(self, account: AccountId) -> set[Symbol]:
         return set(await self.bot.records.symbols_in_use(account))
@@ -132,7 +142,7 @@ class Caretaker:
             return False
         finally:
             await self._survive(self.bot.lanes.give_back(fence))
-        self._looked.add((account, symbol))
+        self._looked[account, symbol] = self.bot.clock.monotonic()
         return True
 
     # --- the account ---------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from app.domain.events import Event, PositionClosed, Recorded
 from app.domain.ids import AccountId, AlertId, ClientOrderId, StrategyId, Symbol
 from app.domain.instrument import Instrument
 from app.domain.money import Money
-from app.domain.order import Fill, OrderIntent, OrderOutcome, OrderRequest, OrderState, VenueOrder
+from app.domain.order import Fill, OrderIntent, OrderOutcome, OrderRequest, OrderState, Rejected, VenueOrder
 from app.domain.position import AccountBalance, Position, VenuePosition
 from app.domain.signal import Signal
 from app.domain.vote import Seat, Vote
@@ -300,8 +300,11 @@ class Exchange(Protocol):
         """Open positions only."""
         ...
 
-    async def prepare(self, symbol: Symbol, leverage: int) -> None:
-        """One-way mode, isolated margin and this leverage; "already so" is success. Raises VenueUnavailable."""
+    async def prepare(self, symbol: Symbol, leverage: int) -> Rejected | None:
+        """One-way mode, isolated margin and this leverage; "already so" is success.
+
+        Returns the venue's refusal when it will not have it so. Raises VenueUnavailable when it gives no answer.
+        """
         ...
 
     async def place(self, request: OrderRequest, *, sent_at: datetime) -> OrderOutcome:

@@ -139,6 +139,7 @@ class Worker:
             self.bot.metrics.alarm("quarantined")
             detail = f"it broke its handler {failures} times, last with {type(error).__name__}"
             refusal = Refusal(Stage.ORDER, DenyReason.QUARANTINED, detail)
+            await journal.drop_unsent("the alert was quarantined")
             await finish(self.bot, journal, claim.alert, Finish(AlertState.FAILED, detail, refusal))
 
     async def _survive(self, work: Coroutine[Any, Any, T]) -> T | None:

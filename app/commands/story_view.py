@@ -16,7 +16,7 @@ from app.domain.story import OrderLine, Story
 from app.domain.verdict import Verdict
 from app.domain.vote import Vote
 from app.log import redact
-from app.pipeline.wording import gain, money, number, one_line, verdict_words
+from app.pipeline.wording import closed_words, gain, money, number, one_line, verdict_words
 
 LONGEST_BODY = 300  # characters of the message as it arrived
 _COLOURS = {
@@ -183,14 +183,14 @@ def _outcome(story: Story) -> str:
     if story.closed:
         closed = story.closed
         made = gain(closed.realised_pnl - closed.fees)
-        text += f"\nclosed by {closed.why} at {number(closed.exit_price)}: {made} after {money(closed.fees)} fees"
+        text += f"\n{closed_words(closed.why)} at {number(closed.exit_price)}: {made} after {money(closed.fees)} fees"
     return text
 
 
 def _timeline(log: list[ev.Recorded]) -> str:
     """Milliseconds since the alert was stored, by the recording clock."""
     begin = log[0].at
-    return " · ".join(f"+{(item.at - begin).total_seconds() * 1000:,.0f} {_event(item.event)}" for item in log)
+    return " · ".join(f"+{(item.at - begin).total_seconds() * 1000:,.0f} ms {_event(item.event)}" for item in log)
 
 
 def _event(event: ev.Event) -> str:

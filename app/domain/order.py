@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 from app.domain.ids import AccountId, AlertId, ClientOrderId, Symbol
 from app.domain.money import Money, Price, Quantity
@@ -116,13 +116,21 @@ class Accepted:
     venue_order_id: str
 
 
+class Halt(Enum):
+    """Whether a refusal says that nothing may be opened any more, and until when."""
+
+    NO = auto()
+    UNTIL_LOOKED = auto()  # a rate limit, the clock: until the venue has answered a complete look
+    UNTIL_RESUMED = auto()  # the key, the account: until a person has seen to it
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """Positive proof that the venue did not and will not execute it."""
 
     code: int
     text: str
-    halt_entries: bool = False  # rate limit, clock, key trouble: stop opening until somebody looked
+    halt: Halt = Halt.NO
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from itertools import takewhile
 
 from app.domain import events as ev
-from app.domain.errors import VenueUnavailable
-from app.domain.ids import AccountId, AlertId, ClientOrderId, Symbol, client_order_id
+from app.domain.errors import VenueUnavailable, VersionConflict
+from app.domain.ids import AccountId, AlertId, ClientOrderId, Symbol, account_stream, client_order_id
 from app.domain.money import Price, Quantity
 from app.domain.order import (
     Accepted,
+    Halt,
     OrderIntent,
     OrderKind,
     OrderOutcome,
@@ -31,7 +33,10 @@ from app.domain.story import OrderLine
 from app.pipeline.bot import Bot
 from app.pipeline.journal import Journal
 from app.pipeline.wording import message_for_event
-from app.ports import Exchange, Fence, Message
+from app.ports import Append, Exchange, Fence, Message
+
+_REFUSALS = 5  # of one leg in a row, before there is a pause between tries
+_LONGEST_PAUSE_S = 60.0
 
 
 @dataclass(slots=True)
@@ -102,6 +107,15 @@ class Desk:
             close_position=close_position,
         )
 
+    def pause_s(self, journal: Journal, leg: str) -> float:
+        """Seconds to leave a leg alone that the venue has refused again and again; the pause grows to a minute."""
+        lines = [line for line in journal.story.orders.values() if line.intent.leg == leg]
+        refused = list(takewhile(lambda line: line.state is OrderState.REJECTED, reversed(lines)))
+        if len(refused) <= _REFUSALS or refused[0].sent_at is None:
+            return 0.0
+        pause = timedelta(seconds=min(2.0 ** (len(refused) - _REFUSALS), _LONGEST_PAUSE_S))
+        return max((refused[0].sent_at + pause - self.bot.clock.now()).total_seconds(), 0.0)
+
     def next_id(self, journal: Journal, leg: str) -> ClientOrderId:
         """The client id of the next attempt at this leg; the first attempt is epoch 0."""
         epoch = sum(line.intent.leg == leg for line in journal.story.orders.values())
@@ -143,14 +157,31 @@ class Desk:
         match outcome:
             case Accepted(venue_order_id=venue_order_id):
                 await journal.record(ev.OrderAccepted(request.client_id, venue_order_id))
-            case Rejected(code=code, text=text, halt_entries=halt):
-                if halt:
-                    self.bot.health.halted[self.account] = f"{code}: {text}"
-                    self.bot.metrics.alarm("entries_halted")
+            case Rejected(code=code, text=text):
                 await journal.record(ev.OrderRejected(request.client_id, code, text))
+                await self.halt(outcome)
             case Unknown(reason=reason):
                 await journal.record(ev.OrderOutcomeUnknown(request.client_id, reason))
         self.bot.metrics.ordered(leg, type(outcome).__name__.lower())
+
+    async def halt(self, refusal: Rejected) -> None:
+        """Open nothing any more when a refusal says so: until a look has succeeded, or until a person resumes."""
+        if refusal.halt is Halt.NO:
+            return
+        why = f"{refusal.code}: {refusal.text}"
+        self.bot.health.halted[self.account] = why
+        self.bot.metrics.alarm("entries_halted")
+        if refusal.halt is Halt.UNTIL_RESUMED:
+            await self._pause(why)
+
+    async def _pause(self, why: str) -> None:
+        """Record the pause once and say so; whoever else writes to the account meanwhile is let through first."""
+        stream = account_stream(self.account)
+        while not (facts := await self.bot.records.account_facts(self.account)).paused:
+            event = ev.TradingPaused(self.account, "the venue", why)
+            message = Message(f"{stream}/{facts.version}/{event.type}", message_for_event(event) or why)
+            with contextlib.suppress(VersionConflict):
+                await self.bot.log.append(Append(stream, facts.version, (event,)), messages=[message])
 
     # --- looking -------------------------------------------------------------------------------------
 

@@ -28,6 +28,8 @@ async def close_all(desk: Desk, journal: Journal, leg: str) -> None:
         held = await desk.venue_position()
         if held is None:
             return
+        if wait_s := desk.pause_s(journal, leg):
+            raise VenueUnavailable(f"the venue keeps refusing to close {desk.symbol}: next try in {wait_s:.0f} s")
         if isinstance(await _close_once(desk, journal, leg, held), Rejected):
             await _make_way(desk, held)
         if await _flat_soon(desk, held):

@@ -5,21 +5,23 @@ in three tries, or the market is already past it, the position is closed at mark
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from enum import StrEnum
 
 from app.domain import events as ev
 from app.domain.errors import VenueUnavailable
-from app.domain.ids import ClientOrderId, position_stream
+from app.domain.ids import AccountId, ClientOrderId, Symbol, position_stream
 from app.domain.money import Price
-from app.domain.order import Accepted, OrderKind, OrderRequest, VenueOrder
+from app.domain.order import Accepted, OrderKind, OrderRequest, OrderState, VenueOrder
 from app.domain.position import Position, VenuePosition
 from app.domain.side import Side
+from app.pipeline.bot import Bot
 from app.pipeline.desk import Desk
 from app.pipeline.exits import cancel_protection, close_all
 from app.pipeline.journal import Journal
 from app.pipeline.reconcile import home_stream, sync
+from app.ports import OrderRow
 
 _EMERGENCY_RATE = Decimal("0.02")  # stop distance for an adopted position when there is no market data to measure with
 _INTERVAL = "1h"  # whose ATR measures the stop of an adopted position
@@ -57,6 +59,30 @@ async def _protect(desk: Desk, ours: Position | None) -> None:
         await ensure_stop(desk, journal, venue.side, await _stop_level(desk, ours, venue))
 
 
+async def is_in_order(bot: Bot, account: AccountId, symbol: Symbol, venue: VenuePosition | None) -> bool:
+    """A quick look: the position is as recorded, its stop rests, and so does every order that should. Changes nothing.
+
+    Asks the venue for the symbol's book only; `venue` is its position as just told. False = `guard` has to look.
+    """
+    ours = await bot.records.position(account, symbol)
+    rows = await bot.records.open_orders(account, symbol)
+    if ours is None or venue is None:
+        return ours is None and venue is None and not rows
+    if (ours.side, ours.quantity, ours.entry_price) != (venue.side, venue.quantity, venue.entry_price):
+        return False
+    if (await bot.records.account_facts(account)).killed:
+        return False
+    book = await bot.exchanges[account].open_orders(symbol)
+    resting = {order.client_id for order in book}
+    return covering_stop(book, venue) is not None and all(_rests(row, resting) for row in rows)
+
+
+def _rests(row: OrderRow, resting: Collection[str]) -> bool:
+    request = row.intent.request
+    accepted = row.state is OrderState.ACCEPTED and bool(row.venue_order_id)
+    return accepted and request.kind.conditional and request.client_id in resting
+
+
 class Protection(StrEnum):
     RESTS = "RESTS"  # the stop is at the venue
     GONE = "GONE"  # there is no position of that side to protect
@@ -76,7 +102,7 @@ async def ensure_stop(desk: Desk, journal: Journal, side: Side, level: Price) ->
         if live is not None and live.trigger_price == level:
             await _note_stop(desk, journal, live, side, level)
             return Protection.RESTS
-        if attempt == tries:
+        if attempt == tries or desk.pause_s(journal, "stop"):
             break
         if live is not None:
             await _take_off(desk, live)
@@ -136,6 +162,8 @@ async def _take_off(desk: Desk, live: VenueOrder) -> None:
 
 async def _flatten(desk: Desk, journal: Journal, why: str) -> Protection:
     desk.bot.metrics.alarm("flattened")
+    if desk.pause_s(journal, "flatten"):
+        await close_all(desk, journal, "flatten")  # nothing new to say before the next try
     hour = desk.bot.clock.now().strftime("%Y-%m-%dT%H")
     await desk.announce(
         journal, ev.ProtectionFailed(desk.account, desk.symbol, why), once_per=f"{desk.symbol}/unprotected/{hour}"

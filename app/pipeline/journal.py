@@ -6,7 +6,8 @@ stop at once, and leave the rest to it.
 
 from collections.abc import Sequence
 
-from app.domain.events import Event
+from app.domain.events import Event, OrderExpired
+from app.domain.order import OrderState
 from app.domain.story import Story
 from app.ports import Append, EventLog, Fence, Message
 
@@ -30,3 +31,9 @@ class Journal:
         await self._log.append(mine, *also, fence=self._fence, messages=messages)
         for event in events:
             self.story.add(event)
+
+    async def drop_unsent(self, why: str) -> None:
+        """Orders that were intended and never sent will not be: close their books."""
+        unsent = [client_id for client_id, line in self.story.orders.items() if line.state is OrderState.INTENT]
+        if unsent:
+            await self.record(*(OrderExpired(client_id, f"never sent: {why}") for client_id in unsent))

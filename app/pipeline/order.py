@@ -22,7 +22,7 @@ from app.pipeline.desk import Desk
 from app.pipeline.exits import cancel_protection, close_all, reduce
 from app.pipeline.guardian import Protection, ensure_stop, stop_unrecorded
 from app.pipeline.journal import Journal
-from app.pipeline.reconcile import sync
+from app.pipeline.reconcile import home_stream, sync
 
 _NOTHING = Quantity(Decimal(0))
 
@@ -34,6 +34,7 @@ class Finish:
     state: AlertState
     summary: str
     refusal: Refusal | None = None
+    trade: ev.PositionClosed | None = None  # the position that this alert has closed, if its end was seen
 
 
 async def execute(desk: Desk, journal: Journal, decision: Decision) -> Finish:
@@ -44,9 +45,9 @@ async def execute(desk: Desk, journal: Journal, decision: Decision) -> Finish:
         case Move.REDUCE:
             return await _reduce(desk, journal, decision)
         case Move.REVERSE:
-            if journal.story.leg("entry") is None:
-                await _close(desk, journal, decision)
-            return await _enter(desk, journal, _entry(decision))
+            left = await _close(desk, journal, decision) if journal.story.leg("entry") is None else None
+            entered = await _enter(desk, journal, _entry(decision))
+            return replace(entered, trade=left.trade) if left else entered
         case Move.OPEN | Move.ADD:
             return await _enter(desk, journal, _entry(decision))
 
@@ -62,11 +63,13 @@ def _entry(decision: Decision) -> Entry:
 
 async def _close(desk: Desk, journal: Journal, decision: Decision) -> Finish:
     held = await desk.venue_position()
+    ours = await desk.bot.records.position(desk.account, desk.symbol)
     if held is not None and held.side is decision.close_side:
         await close_all(desk, journal, "close")
-    await sync(desk)
+    gone = await sync(desk) is None
     await cancel_protection(desk, why="the position is closed")
-    return Finish(AlertState.CLOSED, f"closed {decision.close_side} {desk.symbol}")
+    trade = (await desk.journal(home_stream(ours))).story.closed if ours and gone else None
+    return Finish(AlertState.CLOSED, f"closed {decision.close_side} {desk.symbol}", trade=trade)
 
 
 async def _reduce(desk: Desk, journal: Journal, decision: Decision) -> Finish:
@@ -101,8 +104,8 @@ async def _enter(desk: Desk, journal: Journal, entry: Entry) -> Finish:
 
 async def _enter_protected(desk: Desk, journal: Journal, entry: Entry) -> Finish:
     line = await _entry_sent(desk, journal, entry)
-    if isinstance(line, str):
-        return _expired(line)
+    if isinstance(line, Finish):
+        return line
     if line.state is OrderState.REJECTED:
         return _failed(DenyReason.VENUE_REJECTED, f"the venue rejected the entry: {line.note}")
     if line.state is OrderState.EXPIRED and not line.venue_order_id:
@@ -139,31 +142,36 @@ async def _shown(desk: Desk, side: Side) -> None:
         pause = min(pause * 2, timing.poll_max_s)
 
 
-async def _entry_sent(desk: Desk, journal: Journal, entry: Entry) -> OrderLine | str:
-    """The entry order, sent once in the life of this alert; or why it was never sent and must not be any more."""
+async def _entry_sent(desk: Desk, journal: Journal, entry: Entry) -> OrderLine | Finish:
+    """The entry order, sent once in the life of this alert; or the end of an alert whose entry must not be sent."""
     line = journal.story.leg("entry")
     if line is not None and line.state is not OrderState.INTENT:
         return line
     held = await desk.venue_position()
-    if not _too_old(desk, journal):
-        await _prepare(desk, entry, held)
-    if why := await _overtaken(desk, journal, held):
-        if line is not None:
-            await journal.record(ev.OrderExpired(line.intent.request.client_id, f"not sent: {why}"))
-        return why
+    refused = None if _too_old(desk, journal) else await _prepare(desk, entry, held)
+    why = f"the venue refused to set up the symbol: {refused}" if refused else await _overtaken(desk, journal, held)
+    if why:
+        await journal.drop_unsent(why)
+        return _failed(DenyReason.VENUE_REJECTED, why) if refused else _expired(why)
     if line is None:
         request = desk.request(journal, "entry", entry.side.entry, OrderKind.MARKET, quantity=entry.quantity)
         await desk.send(journal, request, "entry")
     else:
-        await desk.send_intended(journal, line.intent.request)
-    return journal.story.leg("entry") or "the order was not written down"
+        request = line.intent.request
+        await desk.send_intended(journal, request)
+    return journal.story.orders[request.client_id]
 
 
-async def _prepare(desk: Desk, entry: Entry, held: VenuePosition | None) -> None:
+async def _prepare(desk: Desk, entry: Entry, held: VenuePosition | None) -> str:
+    """Why the venue will not have the symbol as the entry needs it; "" when it has."""
     if held is None:
         await cancel_protection(desk, why="left over from an earlier position")
     if held is None or held.leverage < entry.leverage:  # under an open position venues let it rise, never fall
-        await desk.exchange.prepare(desk.symbol, entry.leverage)
+        refused = await desk.exchange.prepare(desk.symbol, entry.leverage)
+        if refused is not None:
+            await desk.halt(refused)
+            return f"{refused.code}: {refused.text}"
+    return ""
 
 
 def _too_old(desk: Desk, journal: Journal) -> bool:

@@ -265,7 +265,8 @@ async def finish(bot: Bot, journal: Journal, alert: Alert, finish: Finish) -> No
     if finish.refusal is not None and journal.story.refusal is None:
         events.append(ev.AlertRefused(finish.refusal))
     events.append(ev.AlertFinished(finish.state, finish.summary))
-    await journal.record(*events, messages=[announcement(journal.story, events)])
+    told = [*events, finish.trade] if finish.trade else events
+    await journal.record(*events, messages=[announcement(journal.story, told)])
     if finish.refusal is not None:
         bot.metrics.refused(finish.refusal.reason)
     bot.metrics.finished(finish.state, (bot.clock.now() - alert.received_at).total_seconds())

@@ -41,7 +41,7 @@ def message_for_event(event: ev.Event) -> str | None:  # noqa: C901 - one flat c
             return None
         case ev.PositionClosed():
             mark = "🎯" if event.why == "take-profit" else "⬜"
-            return f"{mark} closed by {event.why}: {_closed(event)}\n{_who(event.strategy, event.alert_id)}"
+            return f"{mark} {closed_words(event.why)}: {_closed(event)}\n{_who(event.strategy, event.alert_id)}"
         case ev.PositionAdopted(side=side, symbol=symbol, quantity=quantity, entry_price=price):
             return (
                 f"👀 found on the venue: {_holding(side, symbol, quantity)} @ {number(price)}, not opened by the bot. "
@@ -95,6 +95,11 @@ def money(value: Money) -> str:
 def gain(value: Money) -> str:
     """Money with its sign: a profit is told from a loss at a glance."""
     return f"{value.value:+,.2f} USDT"
+
+
+def closed_words(why: str) -> str:
+    """Who or what ended a position."""
+    return {"outside": "closed outside the bot", "flattened": "closed by the bot's guard"}.get(why, f"closed by {why}")
 
 
 def vote_words(vote: Vote) -> str:
@@ -153,8 +158,8 @@ def _after_entry(story: Story) -> list[str]:
     if story.state is not AlertState.FILLED or story.decision is None or story.decision.entry is None:
         return []
     lines = []
-    if story.decision.move is Move.REVERSE and (pnl := _realised(story)) is not None:
-        lines.append(f"reversed, the old position made {gain(pnl)}")
+    if story.decision.move is Move.REVERSE and (made := _made(story)):
+        lines.append(f"reversed, the old position made {made}")
     stop = story.leg("stop")
     protection = f"stop {number(story.decision.entry.stop_loss)}"
     if stop is None or stop.state not in (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED, OrderState.FILLED):
@@ -172,8 +177,8 @@ def _left(story: Story) -> str:
     decision, line = story.decision, story.leg("close")
     if decision is None or line is None or not line.fills:
         return f"⬜ {_subject(story)}: {_summary(story)}"
-    pnl = _realised(story)
-    result = f" · PnL {gain(pnl)} after fees" if pnl is not None else ""
+    made = _made(story)
+    result = f" · PnL {made}" if made else ""
     side = f"{decision.close_side} " if decision.close_side else ""
     how = f"reduced {side}{decision.symbol} by" if decision.move is Move.REDUCE else f"closed {side}{decision.symbol}"
     return f"⬜ {how} {number(line.filled)} @ {_average(line)}{result}"
@@ -187,12 +192,15 @@ def _closed(event: ev.PositionClosed) -> str:
     )
 
 
-def _realised(story: Story) -> Money | None:
-    """What the closing fills made, after their fees."""
+def _made(story: Story) -> str:
+    """What leaving made: of the whole trade if its end was seen, else of the closing fills alone."""
+    if story.closed:
+        return f"{gain(story.closed.realised_pnl - story.closed.fees)} after {money(story.closed.fees)} fees"
     fills = [fill for line in story.orders.values() if line.intent.leg == "close" for fill in line.fills]
     if not fills:
-        return None
-    return Money(sum((fill.realised_pnl.value - fill.fee.value for fill in fills), Decimal(0)))
+        return ""
+    pnl = Money(sum((fill.realised_pnl.value - fill.fee.value for fill in fills), Decimal(0)))
+    return f"{gain(pnl)} after this exit's fee"
 
 
 def _votes(story: Story, *, with_reasons: bool) -> list[str]:

@@ -18,7 +18,7 @@ import pytest
 from app.domain.errors import VenueUnavailable
 from app.domain.ids import AccountId, Symbol, client_order_id
 from app.domain.money import Price, Quantity
-from app.domain.order import Accepted, OrderKind, OrderRequest, OrderState, Rejected, Unknown, VenueOrder
+from app.domain.order import Accepted, Halt, OrderKind, OrderRequest, OrderState, Rejected, Unknown, VenueOrder
 from app.domain.side import OrderSide, Side
 from app.history import CandleSeries
 from app.ports import Clock, Exchange, MarketData, VenueNews
@@ -289,7 +289,7 @@ async def _refused(b: Bench) -> None:
         outcome = await b.place(wrong)
         assert isinstance(outcome, Rejected)
         assert outcome.code != 0
-        assert not outcome.halt_entries
+        assert outcome.halt is Halt.NO
     assert b.orders() == []
 
 
@@ -372,7 +372,7 @@ async def _late(b: Bench) -> None:
         b.request(), sent_at=b.clock.now() - timedelta(seconds=b.exchange.unknown_window_s)
     )
     assert isinstance(outcome, Rejected)
-    assert outcome.halt_entries
+    assert outcome.halt is not Halt.NO
     assert b.orders() == []
 
 
@@ -395,7 +395,7 @@ async def _limited(b: Bench) -> None:
     for _ in range(2):
         outcome = await b.place(b.request())
         assert isinstance(outcome, Rejected)
-        assert outcome.halt_entries
+        assert outcome.halt is not Halt.NO
     assert b.floor.faults.rules[0].struck == 1
     await b.protect("59000")
     assert [row["type"] for row in b.orders()] == ["MARKET", "STOP_MARKET"]

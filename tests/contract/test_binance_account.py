@@ -8,7 +8,7 @@ import pytest
 from app.domain.errors import VenueUnavailable
 from app.domain.ids import Symbol
 from app.domain.money import Money, Price, Quantity
-from app.domain.order import Rejected
+from app.domain.order import Halt, Rejected
 from app.domain.side import OrderSide, Side
 from tests.contract import binance_answers as told
 from tests.contract.clocks import StillClock
@@ -242,19 +242,36 @@ async def test_already_so_is_success() -> None:
 @pytest.mark.parametrize(
     "so",
     [
-        set_up(dual=error(400, -4068, "Position side cannot be changed if there exists position.")),
-        set_up(margin=error(400, -4047, "Margin type cannot be changed if there exists open orders.")),
-        set_up(leverage=error(400, -4028, "Leverage 200 is not valid")),
         set_up(leverage=as_json({"leverage": 20, "symbol": "BTCUSDT"})),
         set_up(margin=RESET),
     ],
 )
-async def test_anything_else_is_not_and_is_tried_anew(so: dict) -> None:
+async def test_no_usable_answer_is_no_refusal_and_is_tried_anew(so: dict) -> None:
     async with venue(so) as (exchange, loopback):
         with pytest.raises(VenueUnavailable):
             await exchange.prepare(BTC, 5)
         loopback.routes |= set_up()
         await exchange.prepare(BTC, 5)
+
+
+@pytest.mark.parametrize(
+    ("code", "so"),
+    [
+        (-4068, {"dual": error(400, -4068, "Position side cannot be changed if there exists position.")}),
+        (-4047, {"margin": error(400, -4047, "Margin type cannot be changed if there exists open orders.")}),
+        (-4168, {"margin": error(400, -4168, "Unable to adjust to isolated-margin mode under the Multi-Assets mode.")}),
+        (-4028, {"leverage": error(400, -4028, "Leverage 200 is not valid")}),
+        (-2015, {"leverage": error(401, -2015, "Invalid API-key, IP, or permissions for action")}),
+    ],
+)
+async def test_what_the_venue_will_not_set_is_told_by_its_code_and_tried_anew(code: int, so: dict) -> None:
+    async with venue(set_up(**so)) as (exchange, loopback):
+        refused = await exchange.prepare(BTC, 5)
+        assert refused is not None
+        assert refused.code == code
+        assert (refused.halt is Halt.UNTIL_RESUMED) is (code == -2015)
+        loopback.routes |= set_up()
+        assert await exchange.prepare(BTC, 5) is None
 
 
 async def test_hedge_mode_set_by_hand_is_refused_and_put_right_before_the_next_entry() -> None:

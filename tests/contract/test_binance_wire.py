@@ -16,7 +16,7 @@ from app.adapters.exchanges.binance import BinanceConfig, BinanceExchange, codes
 from app.domain.errors import VenueUnavailable
 from app.domain.ids import AccountId, Symbol, client_order_id
 from app.domain.money import Price, Quantity
-from app.domain.order import Accepted, OrderKind, OrderRequest, OrderState, Rejected, Unknown
+from app.domain.order import Accepted, Halt, OrderKind, OrderRequest, OrderState, Rejected, Unknown
 from app.domain.side import OrderSide
 from tests.contract import binance_answers as told
 from tests.contract.clocks import StillClock
@@ -302,7 +302,7 @@ async def test_a_refused_connection_is_proof_that_nothing_left() -> None:
             await exchange.balance()
         await exchange.close()
     assert isinstance(outcome, Rejected)
-    assert (outcome.code, outcome.halt_entries) == (0, False)
+    assert (outcome.code, outcome.halt) == (0, Halt.NO)
     assert outcome.text.startswith("not sent: no connection to the venue")
 
 
@@ -332,7 +332,7 @@ async def test_every_listed_refusal_is_a_rejection(row: codes.Row) -> None:
     status = 503 if row.code == -1008 else 400
     async with venue({f"POST {ORDER}": error(status, row.code, "as told")}) as (exchange, _):
         outcome = await place(exchange)
-    assert outcome == Rejected(row.code, f"{row.meaning}: as told", halt_entries=row.halts)
+    assert outcome == Rejected(row.code, f"{row.meaning}: as told", row.halt)
 
 
 @pytest.mark.parametrize(
@@ -355,10 +355,10 @@ async def test_being_limited_halts_entries_and_is_obeyed(status: int) -> None:
         f"POST {ALGO}": accepted(STOP),
     }
     async with venue(routes, clock=clock) as (exchange, loopback):
-        assert await place(exchange) == Rejected(-1003, "Too many requests.", halt_entries=True)
+        assert await place(exchange) == Rejected(-1003, "Too many requests.", Halt.UNTIL_LOOKED)
         held = await place(exchange)
         assert isinstance(held, Rejected)
-        assert (held.code, held.halt_entries) == (-1003, True)
+        assert (held.code, held.halt) == (-1003, Halt.UNTIL_LOOKED)
         assert "another 30 s" in held.text
         with pytest.raises(VenueUnavailable, match="pause"):
             await exchange.balance()
@@ -372,7 +372,7 @@ async def test_being_limited_halts_entries_and_is_obeyed(status: int) -> None:
 
 async def test_a_limit_without_a_readable_body_is_one_all_the_same() -> None:
     async with venue({f"POST {ORDER}": answer(429, "<html>slow down</html>")}) as (exchange, _):
-        assert await place(exchange) == Rejected(429, "<html>slow down</html>", halt_entries=True)
+        assert await place(exchange) == Rejected(429, "<html>slow down</html>", Halt.UNTIL_LOOKED)
 
 
 @pytest.mark.parametrize(
@@ -386,7 +386,7 @@ async def test_above_four_fifths_only_protection_leaves(header: str, used: str) 
     async with venue(routes, clock=clock) as (exchange, loopback):
         shed = await place(exchange)
         assert isinstance(shed, Rejected)
-        assert shed.halt_entries
+        assert shed.halt is Halt.UNTIL_LOOKED
         assert used in shed.text
         with pytest.raises(VenueUnavailable, match="kept for protection"):
             await exchange.view(BTC, "1h")
@@ -410,7 +410,7 @@ async def test_a_wrong_clock_is_refused_measured_and_then_right() -> None:
     async with venue(routes) as (exchange, loopback):
         refused = await place(exchange)
         assert isinstance(refused, Rejected)
-        assert (refused.code, refused.halt_entries) == (-1021, True)
+        assert (refused.code, refused.halt) == (-1021, Halt.UNTIL_LOOKED)
         assert isinstance(await place(exchange), Accepted)
         assert [r.query["timestamp"] for r in loopback.of("POST", ORDER)] == [
             str(told.NOW_MS),

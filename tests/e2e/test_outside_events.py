@@ -45,7 +45,7 @@ async def test_a_position_the_venue_closed_is_gone_from_the_records_and_its_orde
         await world.until("nothing rests", lambda: _nothing_rests(world))
         (trade,) = (await world.get("/trades"))["trades"]
         assert (trade["why"], trade["alert_id"]) == ("outside", opened["alert_id"])
-        await world.is_told("closed by outside")
+        await world.is_told("closed outside the bot")
         assert len(await world.entries()) == 1  # nothing was opened again
 
 

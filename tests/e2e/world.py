@@ -215,6 +215,16 @@ class World:
         """Trigger prices of the stops that rest and would close everything."""
         return [one["trigger_price"] for one in await self.resting() if one["close_position"]]
 
+    async def looks(self, times: int) -> None:
+        """Wait for so many complete looks at the account, begun after now."""
+        for _ in range(times + 1):  # the first may have begun before
+            before = dict(self.stage.application.bot.health.looked_at)
+
+            async def looked(before: dict[Any, float] = before) -> bool:
+                return self.stage.application.bot.health.looked_at != before
+
+            await self.until("a complete look", looked)
+
     async def is_told(self, text: str) -> None:
         async def holds() -> bool:
             return text in self.told()

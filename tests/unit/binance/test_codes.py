@@ -3,7 +3,7 @@
 import pytest
 
 from app.adapters.exchanges.binance import codes
-from app.domain.order import Rejected
+from app.domain.order import Halt, Rejected
 
 FILTERS = [-4001, -4003, -4004, -4005, -4014, -4023, -4164]
 REFUSED = [-2010, -2019, -2027, -1111, -2021, -4509, -4120, -4118, *FILTERS]
@@ -32,14 +32,14 @@ PROVES_NOTHING = [
 def test_a_definite_refusal_rejects_and_does_not_halt(code: int) -> None:
     refused = codes.refusal(400, code, "told")
     assert isinstance(refused, Rejected)
-    assert (refused.code, refused.halt_entries) == (code, False)
+    assert (refused.code, refused.halt) == (code, Halt.NO)
 
 
 @pytest.mark.parametrize("code", HALTING)
 def test_trouble_with_key_clock_or_limits_halts_entries(code: int) -> None:
     refused = codes.refusal(400, code, "told")
     assert isinstance(refused, Rejected)
-    assert refused.halt_entries
+    assert refused.halt is not Halt.NO
 
 
 @pytest.mark.parametrize("code", PROVES_NOTHING)

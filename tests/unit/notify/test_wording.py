@@ -94,7 +94,7 @@ def test_a_close_tells_what_it_made_after_fees_and_that_nobody_voted():
         s.finished(AlertState.CLOSED),
     ]
     first, second, *_ = lines(events)
-    assert first == "⬜ closed LONG BTCUSDT 0.015 @ 65,100.5 · PnL +12.88 USDT after fees"
+    assert first == "⬜ closed LONG BTCUSDT 0.015 @ 65,100.5 · PnL +12.88 USDT after this exit's fee"
     assert second == "votes: not asked: leaving the market is never put to a vote"
 
 
@@ -180,7 +180,7 @@ PAUSED = ev.TradingPaused(s.MAIN, "api", "maintenance")
     [
         (s.closed_by("stop"), ["closed by stop", "LONG BTCUSDT 0.015 @ 62,898.5", "PnL -20.62 USDT", s.ALERT[:12]]),
         (s.closed_by("take-profit"), ["🎯 closed by take-profit"]),
-        (s.closed_by("outside"), ["closed by outside"]),
+        (s.closed_by("outside"), ["closed outside the bot"]),
         (
             ev.PositionAdopted(s.MAIN, s.BTC, Side.SHORT, s.quantity("0.2"), s.price("64000")),
             ["SHORT BTCUSDT 0.2 @ 64,000", "not opened by the bot"],

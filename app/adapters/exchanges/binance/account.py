@@ -19,7 +19,7 @@ from app.domain.errors import VenueUnavailable
 from app.domain.ids import Symbol
 from app.domain.instrument import Instrument
 from app.domain.money import Money
-from app.domain.order import Fill
+from app.domain.order import Fill, Halt, Rejected
 from app.domain.position import AccountBalance, VenuePosition
 
 log = structlog.get_logger(__name__)
@@ -141,13 +141,24 @@ class Account:
 
     # --- set-up --------------------------------------------------------------------------------------
 
-    async def prepare(self, symbol: Symbol, leverage: int) -> None:
+    async def prepare(self, symbol: Symbol, leverage: int) -> Rejected | None:
         """One-way mode, isolated margin, this leverage. Asks nothing when all of it was set before."""
         if self._one_way and symbol in self._isolated and self._leverage.get(symbol) == leverage:
-            return
+            return None
         refused = self._client.limits.why_no_entry()
         if refused is not None:
             raise HeldBack(f"not sent: {refused}")
+        try:
+            await self._set_up(symbol, leverage)
+        except ErrorAnswer as error:
+            self.forget(codes.outdated(error.code))
+            refusal = codes.refusal(error.status, error.code, error.text)
+            if refusal is None or refusal.halt is Halt.UNTIL_LOOKED:
+                raise
+            return refusal
+        return None
+
+    async def _set_up(self, symbol: Symbol, leverage: int) -> None:
         if not self._one_way:
             await self._set(self._client.futures_change_position_mode(dualSidePosition="false"))
             self._one_way = True

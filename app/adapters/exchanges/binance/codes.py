@@ -8,7 +8,7 @@ Source: Binance USDⓈ-M Futures, "Error Codes" and "General Info / HTTP Return 
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from app.domain.order import Rejected
+from app.domain.order import Halt, Rejected
 
 
 class Forget(Enum):
@@ -23,7 +23,7 @@ class Forget(Enum):
 class Row:
     code: int
     meaning: str
-    halts: bool = False  # a person has to look before anything is opened again
+    halt: Halt = Halt.NO
     forget: Forget = Forget.NOTHING
 
 
@@ -31,26 +31,26 @@ _FILTERS = Forget.INSTRUMENTS
 
 DEFINITE: tuple[Row, ...] = (
     # --- the key, the clock, the limits: nothing of ours is executed until somebody looked
-    Row(-1002, "not authorised", halts=True),
-    Row(-1003, "too many requests", halts=True),  # request weight; comes with HTTP 429, or 418 when banned
-    Row(-1011, "this address may not use the endpoint", halts=True),
-    Row(-1015, "too many orders", halts=True),  # order count of the account
-    Row(-1021, "timestamp outside the receive window", halts=True),  # checked on arrival
-    Row(-1022, "signature not valid", halts=True),
-    Row(-1099, "not found or not authorised", halts=True),
-    Row(-2014, "malformed key", halts=True),
-    Row(-2015, "key, address or permission not valid", halts=True),
-    Row(-2017, "keys are locked", halts=True),
-    Row(-5028, "timestamp outside the matching engine's receive window", halts=True),  # checked again before matching
+    Row(-1002, "not authorised", halt=Halt.UNTIL_RESUMED),
+    Row(-1003, "too many requests", halt=Halt.UNTIL_LOOKED),  # request weight; comes with HTTP 429, or 418 when banned
+    Row(-1011, "this address may not use the endpoint", halt=Halt.UNTIL_RESUMED),
+    Row(-1015, "too many orders", halt=Halt.UNTIL_LOOKED),  # order count of the account
+    Row(-1021, "timestamp outside the receive window", halt=Halt.UNTIL_LOOKED),  # checked on arrival
+    Row(-1022, "signature not valid", halt=Halt.UNTIL_RESUMED),
+    Row(-1099, "not found or not authorised", halt=Halt.UNTIL_RESUMED),
+    Row(-2014, "malformed key", halt=Halt.UNTIL_RESUMED),
+    Row(-2015, "key, address or permission not valid", halt=Halt.UNTIL_RESUMED),
+    Row(-2017, "keys are locked", halt=Halt.UNTIL_RESUMED),
+    Row(-5028, "timestamp outside the matching engine's window", halt=Halt.UNTIL_LOOKED),  # checked before matching
     # --- the account may not open: exits stay possible
-    Row(-2023, "account is in liquidation", halts=True),
-    Row(-4087, "only reduce-only orders are allowed", halts=True),
-    Row(-4088, "no orders are allowed", halts=True),
-    Row(-4192, "cooling-off period", halts=True),
-    Row(-4400, "quantitative trading rules violated: reduce-only", halts=True),
-    Row(-4401, "compliance restriction: reduce-only", halts=True),
-    Row(-4402, "not available in this region", halts=True),
-    Row(-4403, "leverage restricted in this region", halts=True),
+    Row(-2023, "account is in liquidation", halt=Halt.UNTIL_RESUMED),
+    Row(-4087, "only reduce-only orders are allowed", halt=Halt.UNTIL_RESUMED),
+    Row(-4088, "no orders are allowed", halt=Halt.UNTIL_RESUMED),
+    Row(-4192, "cooling-off period", halt=Halt.UNTIL_RESUMED),
+    Row(-4400, "quantitative trading rules violated: reduce-only", halt=Halt.UNTIL_RESUMED),
+    Row(-4401, "compliance restriction: reduce-only", halt=Halt.UNTIL_RESUMED),
+    Row(-4402, "not available in this region", halt=Halt.UNTIL_RESUMED),
+    Row(-4403, "leverage restricted in this region", halt=Halt.UNTIL_RESUMED),
     # --- the venue is busy; reduce-only orders are exempt
     Row(-1008, "throttled by system-level protection"),
     # --- the request is malformed: our bug, or a parameter the venue no longer takes
@@ -108,6 +108,14 @@ DEFINITE: tuple[Row, ...] = (
     Row(-4184, "price below the stop-price band", forget=_FILTERS),
     Row(-4210, "stop price above the band", forget=_FILTERS),
     Row(-4211, "stop price below the band", forget=_FILTERS),
+    # --- the account's set-up, which `prepare` asks for
+    Row(-4028, "leverage not valid for the symbol", forget=_FILTERS),
+    Row(-4047, "margin type cannot change while orders are open"),
+    Row(-4048, "margin type cannot change while a position is open"),
+    Row(-4067, "position mode cannot change while orders are open"),
+    Row(-4068, "position mode cannot change while positions are open"),
+    Row(-4161, "leverage cannot be lowered while a position is open"),
+    Row(-4168, "isolated margin is not to be had in multi-assets mode"),
     # --- the account's state: margin, position, order count
     Row(-2010, "new order rejected"),
     Row(-2018, "balance not sufficient"),
@@ -149,12 +157,12 @@ def refusal(status: int, code: int, text: str) -> Rejected | None:
     """The proof in an error answer that nothing was executed; None when there is none. `status` is the HTTP status."""
     row = _BY_CODE.get(code)
     if status in _BANNED_OR_LIMITED:  # turned away at the gate, whatever the body says
-        return Rejected(code or status, text, halt_entries=True)
+        return Rejected(code or status, text, Halt.UNTIL_LOOKED)
     if status == 503 and text in _FAILED_503:  # noqa: PLR2004 - of all 5xx answers, these two texts are documented as failed
         return Rejected(code or status, text)
     if row is None or not (400 <= status < 500 or code == -1008) or status == 408:  # noqa: PLR2004 - HTTP's own classes
         return None
-    return Rejected(code, f"{row.meaning}: {text}", halt_entries=row.halts)
+    return Rejected(code, f"{row.meaning}: {text}", row.halt)
 
 
 def outdated(code: int) -> Forget:

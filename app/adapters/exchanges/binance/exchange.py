@@ -100,8 +100,8 @@ class BinanceExchange:
     async def positions(self) -> Sequence[VenuePosition]:
         return await self._open.account.positions()
 
-    async def prepare(self, symbol: Symbol, leverage: int) -> None:
-        await self._open.account.prepare(symbol, leverage)
+    async def prepare(self, symbol: Symbol, leverage: int) -> Rejected | None:
+        return await self._open.account.prepare(symbol, leverage)
 
     async def place(self, request: OrderRequest, *, sent_at: datetime) -> OrderOutcome:
         if self._parts is None:

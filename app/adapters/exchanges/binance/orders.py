@@ -19,6 +19,7 @@ from app.domain.ids import Symbol
 from app.domain.money import plain
 from app.domain.order import (
     Accepted,
+    Halt,
     OrderKind,
     OrderOutcome,
     OrderRequest,
@@ -44,7 +45,7 @@ class Orders:
         if request.adds_exposure:
             refused = self._client.limits.why_no_entry()
             if refused is not None:
-                return Rejected(_TOO_MANY, f"not sent: {refused}", halt_entries=True)
+                return Rejected(_TOO_MANY, f"not sent: {refused}", Halt.UNTIL_LOOKED)
         try:
             parameters = _parameters(request)
         except ValueError as error:
@@ -53,7 +54,7 @@ class Orders:
         try:
             return Accepted(await self._send(request, parameters))
         except HeldBack as held:
-            return Rejected(_TOO_MANY, str(held), halt_entries=True)
+            return Rejected(_TOO_MANY, str(held), Halt.UNTIL_LOOKED)
         except NotSent as error:
             return Rejected(_NOT_SENT, str(error))
         except ErrorAnswer as error:

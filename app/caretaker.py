@@ -21,7 +21,7 @@ from app.endurance import kept, survive
 from app.pipeline.bot import Bot
 from app.pipeline.desk import Desk
 from app.pipeline.guardian import guard, is_in_order
-from app.pipeline.latches import equity_mark_due, new_latches
+from app.pipeline.risk_rules.latches import equity_mark_due, new_latches
 from app.pipeline.wording import message_for_event
 from app.ports import Append, Message
 

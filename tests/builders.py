@@ -17,7 +17,7 @@ from app.domain.policy import RiskPolicy, StrategyProfile
 from app.domain.position import AccountBalance, Position
 from app.domain.side import OrderSide, Side, Target
 from app.domain.signal import Signal, TakeProfit
-from app.pipeline.risk import Readiness
+from app.pipeline.risk_rules.checks import Readiness
 from app.ports import AccountFacts, Reservation, StrategyRecord
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)  # the time tests.fakes.FakeClock starts at

@@ -39,7 +39,7 @@ class AcceptedBody(BaseModel):
 
 def routes(api: Api) -> APIRouter:
     router = APIRouter(tags=["webhook"])
-    desk = _Desk(api)
+    intake = _Intake(api)
 
     @router.post(
         PATH,
@@ -58,12 +58,12 @@ def routes(api: Api) -> APIRouter:
     )
     async def take_alert(request: Request) -> JSONResponse:
         """Take an alert in. The body is read as raw bytes; its format is recognised from its keys and named."""
-        return await desk.take(request)
+        return await intake.take(request)
 
     return router
 
 
-class _Desk:
+class _Intake:
     """The webhook's work, and the little it remembers: the last look at the backlog."""
 
     def __init__(self, api: Api) -> None:

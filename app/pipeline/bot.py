@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from app.domain.ids import AccountId, StrategyId
 from app.domain.policy import RiskPolicy, StrategyProfile, VerdictPolicy
-from app.pipeline.risk import Readiness
+from app.pipeline.risk_rules.checks import Readiness
 from app.pipeline.verdict import Jury
 from app.ports import Clock, EventLog, Exchange, Lanes, MarketData, Metrics, Outbox, Records
 

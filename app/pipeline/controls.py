@@ -11,7 +11,7 @@ from app.domain.errors import StorageUnavailable, VersionConflict
 from app.domain.events import Event, KillSwitchThrown, TradingPaused, TradingResumed
 from app.domain.ids import AccountId, account_stream
 from app.domain.money import Money
-from app.pipeline.latches import utc_day
+from app.pipeline.risk_rules.latches import utc_day
 from app.ports import AccountFacts, Append, Bell, Clock, EventLog, Records
 
 # An account's stream moves with every approved entry; a switch is retried until it has its turn.

@@ -13,10 +13,8 @@ from typing import Any
 
 from app.domain.events import Event
 from app.domain.story import Story
-from app.pipeline.wording import message_for, message_for_event, one_line
+from app.pipeline.wording import message_for, one_line
 from app.ports import Clock, Message, Notifier, Outbox
-
-__all__ = ["Delivery", "announcement", "deliver_due", "message_for", "message_for_event", "run_outbox"]
 
 SEND_TIMEOUT_S = 10.0
 IDLE_S = 1.0  # between looks at an empty outbox

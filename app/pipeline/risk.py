@@ -16,16 +16,13 @@ from app.domain.instrument import Instrument
 from app.domain.policy import RiskPolicy, StrategyProfile
 from app.domain.position import AccountBalance, Position
 from app.domain.signal import Signal
-from app.pipeline import checks
-from app.pipeline.checks import Entering, Readiness
-from app.pipeline.latches import equity_mark_due, new_latches
-from app.pipeline.protection_levels import protect, reference_price
-from app.pipeline.refusals import percent, refused
-from app.pipeline.sizing import size
+from app.pipeline.risk_rules import checks
+from app.pipeline.risk_rules.checks import Entering, Readiness
+from app.pipeline.risk_rules.protection_levels import protect, reference_price
+from app.pipeline.risk_rules.refusals import percent, refused
+from app.pipeline.risk_rules.sizing import size
 from app.pipeline.target import nothing_held, other_side_left, reduction_ratio, wanted_side
 from app.ports import AccountFacts, StrategyRecord
-
-__all__ = ["ENTRY_CHECKS", "Readiness", "decide", "equity_mark_due", "exit_of_refused_reversal", "new_latches"]
 
 ENTRY_CHECKS: Final[tuple[Callable[[Entering], Refusal | None], ...]] = (
     # is the signal itself in order

@@ -21,7 +21,7 @@ from app.domain.decision import DenyReason, Move, Refusal
 from app.domain.position import Position
 from app.domain.side import OrderSide, Side, Target
 from app.domain.signal import Signal
-from app.pipeline.refusals import refused
+from app.pipeline.risk_rules.refusals import refused
 
 
 def which_move(signal: Signal, position: Position | None) -> Move | Refusal:

@@ -13,8 +13,7 @@ from app.domain.money import Money
 from app.domain.side import OrderSide, Side, Target
 from app.domain.verdict import VerdictReason
 from app.domain.vote import NoVote, Opinion, Seat, Vote
-from app.pipeline.notify import message_for, message_for_event
-from app.pipeline.wording import LONGEST, number, vote_words
+from app.pipeline.wording import LONGEST, message_for, message_for_event, number, vote_words
 from tests.unit.notify import stories as s
 
 

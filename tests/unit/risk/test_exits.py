@@ -8,8 +8,8 @@ import pytest
 from app.domain.decision import DenyReason, Move, Refusal
 from app.domain.ids import AlertId
 from app.domain.side import OrderSide, Side, Target
-from app.pipeline.refusals import refused
 from app.pipeline.risk import exit_of_refused_reversal
+from app.pipeline.risk_rules.refusals import refused
 from tests import builders as a
 from tests.unit.risk.deciding import decided, plan, reason
 

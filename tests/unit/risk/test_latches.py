@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from app.domain.events import DailyLossLatched, DrawdownLatched, Event
-from app.pipeline.risk import equity_mark_due, new_latches
+from app.pipeline.risk_rules.latches import equity_mark_due, new_latches
 from tests import builders as a
 
 TODAY = a.NOW.date()

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from app.domain.decision import Decision, DenyReason, Move, Refusal, Stage
 from app.domain.events import DecisionMade, Event
 from app.domain.money import NO_MONEY, Money, Quantity
-from app.pipeline.protection_levels import MAINTENANCE_RATE, STOP_SHARE_OF_LIQUIDATION
-from app.pipeline.sizing import HEADROOM_RATE
+from app.pipeline.risk_rules.protection_levels import MAINTENANCE_RATE, STOP_SHARE_OF_LIQUIDATION
+from app.pipeline.risk_rules.sizing import HEADROOM_RATE
 from tests import builders as a
 from tests.unit.risk.worlds import World, entered_worlds, wild_entered_worlds, wild_worlds, worlds
 

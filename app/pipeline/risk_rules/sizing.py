@@ -15,8 +15,8 @@ from app.domain.instrument import Instrument
 from app.domain.money import NO_MONEY, NOTHING, Money, Quantity
 from app.domain.policy import RiskPolicy, StrategyProfile
 from app.domain.position import AccountBalance, Position
-from app.pipeline.protection_levels import Levels
-from app.pipeline.refusals import percent, refused, say
+from app.pipeline.risk_rules.protection_levels import Levels
+from app.pipeline.risk_rules.refusals import percent, refused, say
 from app.ports import AccountFacts
 
 _Limit = TypeVar("_Limit", Money, Decimal, int)

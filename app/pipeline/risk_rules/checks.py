@@ -14,8 +14,8 @@ from app.domain.policy import RiskPolicy, StrategyProfile
 from app.domain.position import AccountBalance, Position
 from app.domain.side import Side
 from app.domain.signal import Signal
-from app.pipeline.latches import daily_loss, drawn_down, utc_day
-from app.pipeline.refusals import percent, refused, say
+from app.pipeline.risk_rules.latches import daily_loss, drawn_down, utc_day
+from app.pipeline.risk_rules.refusals import percent, refused, say
 from app.ports import AccountFacts, StrategyRecord
 
 # TradingView's clock and ours may differ a little; a signal from further ahead carries a time that cannot be believed.

@@ -20,7 +20,7 @@ from app.domain.policy import RiskPolicy, StrategyProfile, TakeProfitRule
 from app.domain.position import Position
 from app.domain.side import Side
 from app.domain.signal import Signal, TakeProfit, TrailingStop
-from app.pipeline.refusals import refused, say
+from app.pipeline.risk_rules.refusals import refused, say
 
 # An isolated position is liquidated about 1 / leverage - maintenance rate away from its entry (Binance, "Liquidation
 # price of USDⓈ-M futures", one position, no bracket amount). 1 % covers the first brackets of listed coins.

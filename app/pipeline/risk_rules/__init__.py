@@ -1,0 +1,1 @@
+"""What the risk stage weighs with: checks, stop and targets, size, latches."""

@@ -151,13 +151,13 @@ class Caretaker:
         """Only after a complete look is the account fit for entries; lasting trouble is told to people."""
         health, now = self.bot.health, self.bot.clock.monotonic()
         if fine:
-            health.seen(account, now)
+            health.looked_at[account] = now
             health.halted.pop(account, None)  # the venue answers signed questions again
             since = self._trouble_since.pop(account, None)
             if since is not None and now - since >= self.config.silence_s:
                 await self._tell(f"{account}/well/{since:.0f}", "✅ everything is reconciled with the venue again.")
             return
-        health.unseen(account)
+        health.looked_at.pop(account, None)
         since = self._trouble_since.setdefault(account, now)
         if now - since >= self.config.silence_s:
             self.bot.metrics.alarm("venue_silent")

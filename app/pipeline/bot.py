@@ -20,19 +20,6 @@ class Health:
     clock_skew_s: dict[AccountId, float] = field(default_factory=dict)
     halted: dict[AccountId, str] = field(default_factory=dict)  # why entries are halted, until a complete look
 
-    def seen(self, account: AccountId, now: float) -> None:
-        """A complete look at the account has ended."""
-        self.looked_at[account] = now
-
-    def unseen(self, account: AccountId) -> None:
-        """A look was not complete: the earlier ones vouch for nothing any more."""
-        if account in self.looked_at:
-            self.looked_at[account] = -math.inf
-
-    def never_seen(self, account: AccountId) -> bool:
-        """True until the first complete look since the start, which is a matter of seconds."""
-        return account not in self.looked_at
-
     def reconciled(self, account: AccountId, now: float) -> bool:
         """`now` is monotonic."""
         looked = self.looked_at.get(account)

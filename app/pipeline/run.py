@@ -99,7 +99,8 @@ async def _plan(walk: Walk, signal: Signal) -> tuple[Move, Position | None] | Re
             return _move_or_no(signal, known)  # leaving does not wait for bookkeeping
         if signal.exit_only or known is not None:
             raise  # what may have to leave the market waits for the venue; it is not refused
-        return Refusal(Stage.RISK, DenyReason.NOT_RECONCILED, f"the venue does not answer: {error}")
+        refusal = Refusal(Stage.RISK, DenyReason.NOT_RECONCILED, f"the venue does not answer: {error}")
+        return _final(walk, signal, refusal)
     return _move_or_no(signal, position)
 
 
@@ -122,7 +123,8 @@ async def _judge(walk: Walk, signal: Signal, move: Move, position: Position | No
         try:
             view = await walk.bot.market[signal.account].view(signal.symbol, signal.interval)
         except VenueUnavailable as error:
-            return Refusal(Stage.VERDICT, DenyReason.NO_MARKET_DATA, f"no market data to judge by: {error}")
+            refusal = Refusal(Stage.VERDICT, DenyReason.NO_MARKET_DATA, f"no market data to judge by: {error}")
+            return _final(walk, signal, refusal)
         asked, verdict = await judge(
             signal,
             judged_side(signal, move, position),
@@ -210,9 +212,6 @@ async def _weigh(walk: Walk, signal: Signal, move: Move, position: Position | No
     facts = await bot.records.account_facts(account)
     exchange = bot.exchanges[account]
     entering = move.enters
-    if move in (Move.OPEN, Move.ADD) and bot.health.never_seen(account) and _fresh(walk, signal):
-        # The first look is a matter of seconds: an alert that a crash has interrupted is not refused for it.
-        raise VenueUnavailable("the records have not been compared with the venue since the start")
     decision = decide(
         signal,
         move,
@@ -229,7 +228,7 @@ async def _weigh(walk: Walk, signal: Signal, move: Move, position: Position | No
         ready=bot.health.readiness(account, bot.clock.monotonic()),
     )
     if isinstance(decision, Refusal):
-        return decision
+        return _final(walk, signal, decision)
     if decision.entry is None:
         return _Weighed(decision, ())
     reserved = ev.EntryReserved(
@@ -238,8 +237,21 @@ async def _weigh(walk: Walk, signal: Signal, move: Move, position: Position | No
     return _Weighed(decision, (Append(account_stream(account), facts.version, (reserved,)),))
 
 
-def _fresh(walk: Walk, signal: Signal) -> bool:
-    return walk.bot.clock.now() - signal.fired_at <= timedelta(seconds=walk.bot.risk_policy.entry_max_age_s)
+def _final(walk: Walk, signal: Signal, refusal: Refusal) -> Refusal:
+    """The refusal, unless it may pass: a venue without an answer is asked again while the signal is fresh.
+
+    Raises VenueUnavailable in that case. A signal that has grown stale by waiting is told what it waited for.
+    """
+    bot, limit = walk.bot, timedelta(seconds=walk.bot.risk_policy.entry_max_age_s)
+    passing = refusal.reason in (DenyReason.NOT_RECONCILED, DenyReason.NO_MARKET_DATA)
+    if passing and bot.clock.now() - signal.fired_at <= limit:
+        raise VenueUnavailable(refusal.detail)
+    ready = bot.health.readiness(signal.account, bot.clock.monotonic())
+    arrived_fresh = signal.received_at - signal.fired_at <= limit
+    if refusal.reason is DenyReason.STALE and arrived_fresh and (ready.halted or not ready.reconciled):
+        waited = f"{refusal.detail} It waited: {ready.halted or 'our records could not be compared with the venue'}."
+        return Refusal(refusal.stage, DenyReason.NOT_RECONCILED, waited, refusal.numbers)
+    return refusal
 
 
 async def _asked(question: Awaitable[T]) -> T | None:

@@ -134,11 +134,12 @@ async def test_an_empty_database_and_a_live_position(bot, tmp_path):
 
 async def test_no_entries_while_records_and_venue_cannot_be_compared(bot):
     async with bot(env=DEAF) as world:
-        await world.until("ready", lambda: _is_ready(world))  # before it, an alert waits instead
+        await world.until("ready", lambda: _is_ready(world))
         await world.faults({"path": "/fapi/v3/account", "drop": True, "count": None})
         await world.until("not ready", lambda: _is_unready(world))
-        story = await world.story(world.alert())
+        story = await _while_it_grows_stale(world)
         assert (story["state"], story["refusal"]["reason"]) == ("refused", "NOT_RECONCILED")
+        assert "could not be compared" in story["refusal"]["detail"]
         await world.faults()
         await world.until("ready", lambda: _is_ready(world))
         assert (await world.story(world.alert()))["state"] == "filled"
@@ -193,11 +194,31 @@ async def test_a_reversal_that_comes_too_late_still_leaves(bot):
 async def test_an_entry_is_refused_while_the_venue_is_unreachable(bot):
     async with bot() as world:
         await world.faults(GONE)
-        story = await world.story(world.alert())
+        story = await _while_it_grows_stale(world)
         assert (story["state"], story["refusal"]["reason"]) == ("refused", "NOT_RECONCILED")
         await world.is_told("NOT_RECONCILED")
         await world.faults()
         assert (await world.ledger())["orders"] == []
+
+
+@pytest.mark.parametrize("path", ["/fapi/*", "/fapi/v1/klines", "/fapi/v1/premiumIndex", "/fapi/v3/account"])
+async def test_an_entry_waits_out_a_moment_without_answers(bot, path):
+    async with bot(env=DEAF) as world:
+        await world.until("ready", lambda: _is_ready(world))
+        await world.faults({"path": path, "drop": True, "count": None})
+        alert_id = (await world.post(world.alert())).json()["alert_id"]
+        await world.until("it is tried", lambda: _is_tried(world, alert_id, 2))
+        await world.faults()
+        assert (await world.finished(alert_id))["state"] == "filled"
+        assert len(await world.entries()) == 1
+
+
+async def _while_it_grows_stale(world):
+    """Send an entry that has to wait, and let its freshness pass once it does."""
+    alert_id = (await world.post(world.alert())).json()["alert_id"]
+    await world.until("it is tried", lambda: _is_tried(world, alert_id, 2))
+    await world.hours_pass(61 / 3600)
+    return await world.finished(alert_id)
 
 
 async def test_an_entry_interrupted_by_the_venue_is_not_sent_when_it_is_old(bot):

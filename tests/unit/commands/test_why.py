@@ -50,8 +50,8 @@ def test_a_filled_entry_is_told_from_arrival_to_outcome_on_one_screen():
         "64,210",
         "0.48 USDT",
         "filled: LONG 0.015 BTCUSDT, protected",
-        "+0 AlertAccepted",
-        "+440 OrderFilled",
+        "+0 ms AlertAccepted",
+        "+440 ms OrderFilled",
     ):
         assert words in text
     assert len(text.splitlines()) <= ONE_SCREEN

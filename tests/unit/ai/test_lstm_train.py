@@ -19,6 +19,7 @@ from app.commands import train as command
 from app.domain.errors import BadSettings, OperatorError
 from app.history import CandleSeries, synthetic
 
+pytestmark = pytest.mark.xdist_group("training")  # one process, so that it is trained once
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 _RUN = """

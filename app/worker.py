@@ -73,6 +73,7 @@ class Worker:
         ended, _ = await asyncio.wait({told, *listening, *loops}, return_when=asyncio.FIRST_COMPLETED)
         broken = not stop.is_set()
         stop.set()
+        self._doorbell.ring()  # nobody waits for work any more
         for task in listening:
             task.cancel()
         _, late = await asyncio.wait(loops, timeout=self._config.drain_s)

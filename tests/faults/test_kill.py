@@ -15,7 +15,7 @@ SOAK_SEEDS = range(1000, 1000 + int(os.environ.get("SOAK", "50")))
 
 @pytest.mark.parametrize("embedded", [False, True], ids=["venue-apart", "venue-embedded"])
 async def test_killed_with_twenty_alerts_in_flight(site, embedded):
-    async with site(embedded=embedded) as it:
+    async with site(embedded=embedded, metered=embedded) as it:
         await _killed_and_judged(it, random.Random(f"{embedded}"))
 
 
@@ -23,7 +23,7 @@ async def test_killed_with_twenty_alerts_in_flight(site, embedded):
 @pytest.mark.parametrize("seed", SOAK_SEEDS)
 @pytest.mark.parametrize("embedded", [False, True], ids=["venue-apart", "venue-embedded"])
 async def test_killed_at_many_more_moments(database_url, tmp_path, embedded, seed):
-    async with site_on(database_url, tmp_path, embedded=embedded) as it:
+    async with site_on(database_url, tmp_path, embedded=embedded, metered=embedded) as it:
         await _killed_and_judged(it, random.Random(seed))
 
 

@@ -9,7 +9,7 @@ GRACE_S = 25.0  # what a deploy waits before it kills
 
 
 async def test_sigterm_under_load_ends_cleanly_and_a_restart_does_the_rest(site):
-    async with site() as it:
+    async with site(metered=False) as it:
         app = await it.start()
         kinds = ("long", "short", "long", "exit")
         alerts = [it.alert(symbol, kind) for kind in kinds for symbol in SYMBOLS]

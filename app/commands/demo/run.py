@@ -144,7 +144,7 @@ async def _until_final(stage: Stage, alert_id: str) -> dict[str, Any]:
             story: dict[str, Any] = (await stage.bot.get(f"/alerts/{alert_id}")).json()
             if story["state"] not in ("pending", "working"):
                 return story
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.02)
 
 
 async def _settle(stage: Stage) -> list[str]:

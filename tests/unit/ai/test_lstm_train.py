@@ -1,6 +1,7 @@
 """Training through the command people use: repeatable, quiet in a pipe, and honest. Each run is a process of its own,
 because TensorFlow's threads and seeds belong to a process, and so that no other test carries its weight."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -19,7 +20,6 @@ from app.commands import train as command
 from app.domain.errors import BadSettings, OperatorError
 from app.history import CandleSeries, synthetic
 
-pytestmark = pytest.mark.xdist_group("training")  # one process, so that it is trained once
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 _RUN = """
@@ -54,8 +54,18 @@ def predictions(folder: Path) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def twice(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Path, Path, subprocess.CompletedProcess[str]]":
-    first, second = (tmp_path_factory.mktemp(name) for name in ("first", "second"))
-    return first, second, trained(first, second, options=("--bars", "1500", "--epochs", "1", "--json"))
+    """Trained once for the whole run: whichever process comes first does it, the others wait and read."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "trained-twice"
+    shared.mkdir(exist_ok=True)
+    first, second, said = shared / "first", shared / "second", shared / "said.json"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            run = trained(first, second, options=("--bars", "1500", "--epochs", "1", "--json"))
+            said.write_text(json.dumps([run.returncode, run.stdout, run.stderr]))
+    code, out, err = json.loads(said.read_text())
+    return first, second, subprocess.CompletedProcess([], code, out, err)
 
 
 def test_the_command_says_what_it_learned_and_writes_what_the_seat_reads(twice):

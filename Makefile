@@ -59,7 +59,7 @@ serve: .venv/.product ## run the bot (paper mode unless .env says otherwise)
 	@$(BIN)/tradingbot serve
 
 test: .venv/.dev ## set up and pass every test (WORKERS=n processes, 2 by default)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: .venv/.dev ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

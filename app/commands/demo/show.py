@@ -78,6 +78,11 @@ class Show:
             return
         self._console.print()
         self._console.print(Panel(_figures(summary), title="what happened", title_align="left", border_style="dim"))
+        if summary.data()["refused"].get("ALREADY_FLAT"):
+            self._console.print(
+                "[dim]ALREADY_FLAT is no trouble: the exit signal came after stop or target had closed the position, "
+                "or its entry had been refused.[/dim]"
+            )
         verdict = "[bold green]sound[/bold green]" if summary.sound else "[bold red]NOT SOUND[/bold red]"
         self._console.print(f"{verdict}: {_soundness(summary)}")
         for problem in summary.problems[:10]:

@@ -103,7 +103,7 @@ def _trouble(number: int, wish: _Wish, body: bytes, secret: str, digits: int) ->
     other = {"bar_time": _stamp(wish.bar - HOUR), "market_position": wants, "action": action, "order_id": "extra"}
     match number % 12:
         case 1:
-            yield TapeItem(wish.at, "the same alert again, 3 times", body, sends=3)
+            yield TapeItem(wish.at, "the same alert again", body, sends=3)
         case 3:
             late = {**native, **other, "fired_at": _stamp(wish.at - timedelta(minutes=10))}
             yield TapeItem(wish.at, "stale: fired 10 minutes ago", _json(late))

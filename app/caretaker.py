@@ -28,6 +28,7 @@ from app.ports import Append, Message
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Place = tuple[AccountId, Symbol]
+_AT_A_TIME = 4  # symbols that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Caretaker:
     config: CaretakerConfig
     _dirty: set[Place] = field(default_factory=set)  # to be looked at before the next full look
     _looked: dict[Place, float] = field(default_factory=dict)  # monotonic time of this process's last thorough look
+    _looking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_A_TIME))
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
     _full_at: float = 0.0  # monotonic time of the next full look
     _trouble_since: dict[AccountId, float] = field(default_factory=dict)
@@ -69,7 +71,7 @@ class Caretaker:
                 symbols = {symbol for owner, symbol in dirty if owner == account}
                 fine = await self._look_after(account, symbols, full=full)
                 if full:
-                    await self._survive(self._judge(account, fine=fine))
+                    await self._survive(self._judge(account, now, fine=fine))
                     if not fine:  # after a crash the lanes are still held for a moment by a process that is dead
                         self._full_at = min(self._full_at, self.bot.clock.monotonic() + 2 * self.config.again_s)
             await self._pause(stop)
@@ -109,11 +111,16 @@ class Caretaker:
             for symbol in (set(held or ()) | (in_use or set())) - symbols:
                 if held is None or not await self._survive(self._seems_fine(account, symbol, held.get(symbol))):
                     symbols = symbols | {symbol}
-        for symbol in sorted(symbols):
-            complete &= bool(await self._survive(self._look_at(account, symbol)))
+        looks = await asyncio.gather(*(self._look_in_turn(account, symbol) for symbol in sorted(symbols)))
+        complete &= all(looks)
         if full or symbols:
             complete &= await self._survive(self._mark_equity(account)) is not None
         return complete
+
+    async def _look_in_turn(self, account: AccountId, symbol: Symbol) -> bool:
+        """Some at a time: a symbol whose orders go unanswered keeps no other one waiting."""
+        async with self._looking:
+            return bool(await self._survive(self._look_at(account, symbol)))
 
     async def _seems_fine(self, account: AccountId, symbol: Symbol, held: VenuePosition | None) -> bool:
         """A quick look, which costs the venue a tenth of a thorough one, and is believed until the next one is due."""
@@ -147,12 +154,11 @@ class Caretaker:
 
     # --- the account ---------------------------------------------------------------------------------
 
-    async def _judge(self, account: AccountId, *, fine: bool) -> None:
+    async def _judge(self, account: AccountId, began: float, *, fine: bool) -> None:
         """Only after a complete look is the account fit for entries; lasting trouble is told to people."""
         health, now = self.bot.health, self.bot.clock.monotonic()
         if fine:
-            health.looked_at[account] = now
-            health.halted.pop(account, None)  # the venue answers signed questions again
+            health.looked(account, began, now)
             since = self._trouble_since.pop(account, None)
             if since is not None and now - since >= self.config.silence_s:
                 await self._tell(f"{account}/well/{since:.0f}", "✅ everything is reconciled with the venue again.")

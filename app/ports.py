@@ -385,7 +385,7 @@ class Outbox(Protocol):
     async def delivered(self, key: str) -> None: ...
 
     async def failed(self, key: str, error: str) -> None:
-        """Try again later, with growing pauses; after 10 tries it is kept as undelivered."""
+        """Try again later, with growing pauses; after about a day it is kept as undelivered."""
         ...
 
 

@@ -123,12 +123,12 @@ class _Intake:
     def _check_symbol(self, message: Message, profile: StrategyProfile) -> None:
         """While the venue has not told what it lists, everything is let in: TradingView never resends a 4xx.
 
-        An exit is let in although the strategy may no longer trade the symbol: it may still hold it.
+        An exit is let in although the strategy may no longer trade the symbol, or nobody may: it may still be held.
         """
         symbol, listed = message.symbol, self._api.listed()
         if profile.symbols and symbol not in profile.symbols and not message.exit_only:
             raise ApiError(422, CODES[422], f"{profile.strategy} may not trade {symbol}", field="symbol")
-        if listed and symbol not in listed:
+        if listed and symbol not in listed and not message.exit_only:
             raise ApiError(422, CODES[422], f"{symbol} is not listed on this exchange", field="symbol")
 
     def _alert(self, body: bytes, message: Message, profile: StrategyProfile, sender: str) -> Alert:

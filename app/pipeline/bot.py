@@ -13,12 +13,26 @@ from app.ports import Clock, EventLog, Exchange, Lanes, MarketData, Metrics, Out
 
 @dataclass(slots=True)
 class Health:
-    """What the running process knows about its own fitness to trade; changed by the reconciler only."""
+    """What the running process knows about its own fitness to trade; changed by the caretaker and by refusals."""
 
     looked_at: dict[AccountId, float] = field(default_factory=dict)  # monotonic time of the last look, if complete
     fresh_s: float = 30.0  # a look vouches for the account this long
     clock_skew_s: dict[AccountId, float] = field(default_factory=dict)
-    halted: dict[AccountId, str] = field(default_factory=dict)  # why entries are halted, until a complete look
+    halted: dict[AccountId, tuple[str, float]] = field(default_factory=dict)  # why entries are halted, and since when
+
+    def halt(self, account: AccountId, why: str, now: float) -> None:
+        """Until a complete look that begins after `now` (monotonic)."""
+        self.halted[account] = (why, now)
+
+    def why_halted(self, account: AccountId) -> str:
+        """Empty when entries are not halted."""
+        return self.halted.get(account, ("", 0.0))[0]
+
+    def looked(self, account: AccountId, began: float, ended: float) -> None:
+        """A complete look: it vouches for the account, and ends a halt that is older than the look. Monotonic times."""
+        self.looked_at[account] = ended
+        if account in self.halted and self.halted[account][1] <= began:
+            del self.halted[account]
 
     def reconciled(self, account: AccountId, now: float) -> bool:
         """`now` is monotonic."""
@@ -29,7 +43,7 @@ class Health:
         return Readiness(
             reconciled=self.reconciled(account, now),
             clock_skew_s=self.clock_skew_s.get(account, math.nan),  # not measured is not known good
-            halted=self.halted.get(account, ""),
+            halted=self.why_halted(account),
         )
 
 
@@ -39,7 +53,7 @@ class Timing:
 
     send_deadline_s: float = 2.0  # after the intent was marked sent, it must leave within this or never
     fill_wait_s: float = 10.0  # for an accepted market order to become final
-    unknown_give_up_s: float = 120.0  # an unresolved outcome is handed to the reconciler
+    unknown_give_up_s: float = 120.0  # then the alert is put back, its order still unresolved
     poll_s: float = 0.05  # first pause between looks; doubles up to `poll_max_s`
     poll_max_s: float = 1.0
     lag_s: float = 3.5  # a venue may show what it has just done this late: orders, fills, positions

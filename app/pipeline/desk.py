@@ -7,9 +7,8 @@ Accepted, Rejected or Unknown; Unknown is resolved by looking, never by sending 
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import takewhile
 
 from app.domain import events as ev
 from app.domain.errors import VenueUnavailable, VersionConflict
@@ -32,11 +31,12 @@ from app.domain.side import OrderSide
 from app.domain.story import OrderLine
 from app.pipeline.bot import Bot
 from app.pipeline.journal import Journal
-from app.pipeline.wording import message_for_event
+from app.pipeline.wording import message_for_event, one_line
 from app.ports import Append, Exchange, Fence, Message
 
 _REFUSALS = 5  # of one leg in a row, before there is a pause between tries
 _LONGEST_PAUSE_S = 60.0
+_SAME_STREAK = timedelta(seconds=2 * _LONGEST_PAUSE_S)  # refusals further apart have nothing to do with each other
 
 
 @dataclass(slots=True)
@@ -110,11 +110,17 @@ class Desk:
     def pause_s(self, journal: Journal, leg: str) -> float:
         """Seconds to leave a leg alone that the venue has refused again and again; the pause grows to a minute."""
         lines = [line for line in journal.story.orders.values() if line.intent.leg == leg]
-        refused = list(takewhile(lambda line: line.state is OrderState.REJECTED, reversed(lines)))
-        if len(refused) <= _REFUSALS or refused[0].sent_at is None:
+        now = last = self.bot.clock.now()
+        refusals = 0
+        for line in reversed(lines):
+            if line.state is not OrderState.REJECTED or line.sent_at is None or last - line.sent_at > _SAME_STREAK:
+                break
+            last, refusals = line.sent_at, refusals + 1
+        if refusals <= _REFUSALS:
             return 0.0
-        pause = timedelta(seconds=min(2.0 ** (len(refused) - _REFUSALS), _LONGEST_PAUSE_S))
-        return max((refused[0].sent_at + pause - self.bot.clock.now()).total_seconds(), 0.0)
+        pause_s = min(2.0 ** min(refusals - _REFUSALS, 10), _LONGEST_PAUSE_S)
+        since_s = (now - (lines[-1].sent_at or now)).total_seconds()
+        return min(max(pause_s - since_s, 0.0), pause_s)  # a clock that was set back makes it no longer
 
     def next_id(self, journal: Journal, leg: str) -> ClientOrderId:
         """The client id of the next attempt at this leg; the first attempt is epoch 0."""
@@ -169,7 +175,7 @@ class Desk:
         if refusal.halt is Halt.NO:
             return
         why = f"{refusal.code}: {refusal.text}"
-        self.bot.health.halted[self.account] = why
+        self.bot.health.halt(self.account, why, self.bot.clock.monotonic())
         self.bot.metrics.alarm("entries_halted")
         if refusal.halt is Halt.UNTIL_RESUMED:
             await self._pause(why)
@@ -177,6 +183,10 @@ class Desk:
     async def _pause(self, why: str) -> None:
         """Record the pause once and say so; whoever else writes to the account meanwhile is let through first."""
         stream = account_stream(self.account)
+        if (await self.bot.records.account_facts(self.account)).paused:
+            hour = self.bot.clock.now().strftime("%Y-%m-%dT%H")
+            text = f"🚨 {self.account} is paused, and the venue refuses even exits and stops: {one_line(why, 300)}."
+            await self.bot.outbox.put(f"{stream}/refused/{hour}", text)
         while not (facts := await self.bot.records.account_facts(self.account)).paused:
             event = ev.TradingPaused(self.account, "the venue", why)
             message = Message(f"{stream}/{facts.version}/{event.type}", message_for_event(event) or why)
@@ -208,7 +218,7 @@ class Desk:
                 await self.record_found(journal, found)
                 return found
             late = clock.monotonic() - started > self.bot.timing.unknown_give_up_s
-            if self._window_closed(line, started) and (absent := await self._absent(request, before, late=late)):
+            if await self._window_closed(line, started) and (absent := await self._absent(request, before, late=late)):
                 await journal.record(ev.OrderExpired(request.client_id, absent))
                 return None
             if late:
@@ -219,12 +229,22 @@ class Desk:
             await clock.sleep(pause)
             pause = min(pause * 2, self.bot.timing.poll_max_s)
 
-    def _window_closed(self, line: OrderLine, started: float) -> bool:
+    async def _window_closed(self, line: OrderLine, started: float) -> bool:
         """Has the time passed after which the venue refuses the request? By its clock, or by waiting it out."""
-        window_s = self.exchange.unknown_window_s
-        if line.deadline is not None and self.bot.clock.now() >= line.deadline + timedelta(seconds=window_s):
+        waited_s = self.bot.clock.monotonic() - started
+        if waited_s >= self.bot.timing.send_deadline_s + self.exchange.unknown_window_s:
             return True
-        return self.bot.clock.monotonic() - started >= self.bot.timing.send_deadline_s + window_s
+        return line.deadline is not None and await self.is_past(line.deadline)
+
+    async def is_past(self, deadline: datetime) -> bool:
+        """Whether nothing sent before the deadline can be executed any more, by the venue's clock: ours may step."""
+        closes = deadline + timedelta(seconds=self.exchange.unknown_window_s)
+        if self.bot.clock.now() < closes:
+            return False
+        try:
+            return await self.exchange.server_time() >= closes
+        except VenueUnavailable:
+            return False
 
     async def _look(self, request: OrderRequest) -> VenueOrder | None:
         try:
@@ -306,7 +326,7 @@ class Desk:
             account=self.account,
             symbol=self.symbol,
             side=order.side,
-            kind=order.kind or OrderKind.MARKET,  # of the kinds we never send, only regular ones get here
+            kind=order.kind or OrderKind.MARKET,  # of the kinds we never send, only regular ones are reached
             quantity=order.quantity,
             reduce_only=order.reduce_only,
             close_position=order.close_position,

@@ -18,6 +18,7 @@ from app.pipeline.desk import Desk
 from app.pipeline.journal import Journal
 
 _TRIES = 5
+_REDUCTIONS = 12  # refused attempts, which take some minutes, before a reduction is given up
 
 
 async def close_all(desk: Desk, journal: Journal, leg: str) -> None:
@@ -61,7 +62,7 @@ async def _instrument(desk: Desk) -> Instrument | None:
 async def _make_way(desk: Desk, held: VenuePosition) -> None:
     """Take off whatever has spoken for the position, also what others placed: a venue refuses to promise it twice.
 
-    Everything that goes here could do nothing but reduce a position that is about to be gone. Stops stay.
+    Everything that goes here could do nothing but reduce, and an exit comes first. Stops stay.
     """
     with contextlib.suppress(VenueUnavailable):
         for order in await desk.exchange.open_orders(desk.symbol):
@@ -95,7 +96,7 @@ async def reduce(desk: Desk, journal: Journal, ratio: Decimal) -> Quantity:
             held = await desk.venue_position()
             if held is None:
                 break
-            await _reduce_once(desk, journal, held, ratio)
+            await _reduce_again(desk, journal, held, ratio)
         elif line.state is OrderState.INTENT:
             await desk.send_intended(journal, line.intent.request)
         line = journal.story.leg("close")
@@ -105,9 +106,19 @@ async def reduce(desk: Desk, journal: Journal, ratio: Decimal) -> Quantity:
         if line is not None and not _came_to_nothing(line):
             return (await desk.settled(line.intent.request)).filled
         await desk.bot.clock.sleep(desk.bot.timing.poll_s * 2**attempt)
-    if desk.account in desk.bot.health.halted:
-        raise VenueUnavailable(f"the exit has to wait: {desk.bot.health.halted[desk.account]}")
+    refused = sum(line.intent.leg == "close" for line in journal.story.orders.values())
+    if 0 < refused < _REDUCTIONS or desk.bot.health.why_halted(desk.account):
+        raise VenueUnavailable(f"the venue refused to reduce {desk.symbol} {refused} times: tried again")
     return Quantity(Decimal(0))
+
+
+async def _reduce_again(desk: Desk, journal: Journal, held: VenuePosition, ratio: Decimal) -> None:
+    """The next attempt, once the venue has been left alone long enough and nothing else has spoken for the position."""
+    if wait_s := desk.pause_s(journal, "close"):
+        raise VenueUnavailable(f"the venue keeps refusing to reduce {desk.symbol}: next try in {wait_s:.0f} s")
+    if journal.story.leg("close") is not None:
+        await _make_way(desk, held)
+    await _reduce_once(desk, journal, held, ratio)
 
 
 def _came_to_nothing(line: OrderLine) -> bool:
@@ -117,7 +128,9 @@ def _came_to_nothing(line: OrderLine) -> bool:
 
 async def _reduce_once(desk: Desk, journal: Journal, held: VenuePosition, ratio: Decimal) -> None:
     await cancel_targets(desk, why="reducing the position")
-    instrument = (await desk.exchange.instruments())[desk.symbol]
+    instrument = await _instrument(desk)
+    if instrument is None:
+        raise VenueUnavailable(f"the venue does not say in which steps {desk.symbol} can be reduced")
     quantity = min(instrument.market_quantity(held.quantity.times(ratio)), held.quantity)
     if not quantity:
         quantity = min(instrument.min_quantity, held.quantity)

@@ -24,6 +24,7 @@ from app.pipeline.reconcile import home_stream, sync
 from app.ports import OrderRow
 
 _EMERGENCY_RATE = Decimal("0.02")  # stop distance for an adopted position when there is no market data to measure with
+_SAFE_DIGITS = 4  # of a price whose tick is not known: coarse enough to be on it
 _INTERVAL = "1h"  # whose ATR measures the stop of an adopted position
 
 
@@ -50,11 +51,20 @@ async def _protect(desk: Desk, ours: Position | None) -> None:
     journal = await desk.journal(home_stream(ours) if ours else position_stream(desk.account, desk.symbol))
     facts = await desk.bot.records.account_facts(desk.account)
     if facts.killed:
-        await close_all(desk, journal, "flatten")
-        await sync(desk)
-        await cancel_protection(desk, why="kill switch")
+        try:
+            await close_all(desk, journal, "flatten")
+            await sync(desk)
+            await cancel_protection(desk, why="kill switch")
+        except VenueUnavailable:
+            await _have_stop(desk, ours, journal)  # what cannot be closed now is protected meanwhile
+            raise
         return
-    if covering_stop(await desk.exchange.open_orders(desk.symbol), venue) is None:
+    await _have_stop(desk, ours, journal)
+
+
+async def _have_stop(desk: Desk, ours: Position | None, journal: Journal) -> None:
+    venue = await desk.venue_position()
+    if venue is not None and covering_stop(await desk.exchange.open_orders(desk.symbol), venue) is None:
         desk.bot.metrics.alarm("naked_position")
         await ensure_stop(desk, journal, venue.side, await _stop_level(desk, ours, venue))
 
@@ -128,11 +138,21 @@ def covering_stop(book: Sequence[VenueOrder], venue: VenuePosition) -> VenueOrde
 async def stop_unrecorded(desk: Desk, journal: Journal, side: Side, level: Price) -> None:
     """The database is away and a position may just have been made: place its stop all the same.
 
-    It has the id of the next attempt, so that the run which goes on later finds it and writes it down. Where nothing is
-    held, or a stop rests already, the venue refuses it.
+    The entry may still be on its way: it is looked for until it could not be executed any more. The stop has the id of
+    the next attempt, so that the run which goes on later finds it and writes it down.
     """
+    clock, timing = desk.bot.clock, desk.bot.timing
     desk.bot.metrics.alarm("stop_unrecorded")
-    await desk.exchange.place(_stop_request(desk, journal, side, level), sent_at=desk.bot.clock.now())
+    request, started, pause = _stop_request(desk, journal, side, level), clock.monotonic(), timing.poll_s
+    while clock.monotonic() - started < desk.exchange.unknown_window_s + timing.lag_s:
+        with contextlib.suppress(VenueUnavailable):
+            held = await desk.venue_position()
+            if held is not None and held.side is side:
+                if covering_stop(await desk.exchange.open_orders(desk.symbol), held) is not None:
+                    return
+                await desk.exchange.place(request, sent_at=clock.now())
+        await clock.sleep(pause)
+        pause = min(pause * 2, timing.poll_max_s)
 
 
 def _stop_request(desk: Desk, journal: Journal, side: Side, level: Price) -> OrderRequest:
@@ -195,8 +215,9 @@ async def _stop_level(desk: Desk, ours: Position | None, venue: VenuePosition) -
         if 0 < measured < venue.mark_price.value / 2:
             distance = measured
     level = venue.mark_price.value - distance * venue.side.sign
-    instrument = (await desk.exchange.instruments()).get(desk.symbol)
-    return instrument.quoted(Price(level)) if instrument else Price(level)
+    with contextlib.suppress(VenueUnavailable, KeyError):
+        return (await desk.exchange.instruments())[desk.symbol].quoted(Price(level))
+    return Price(level.quantize(Decimal(1).scaleb(level.adjusted() - _SAFE_DIGITS + 1)))
 
 
 async def _streams(desk: Desk, ours: Position | None) -> list[str]:

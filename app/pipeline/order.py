@@ -23,6 +23,7 @@ from app.pipeline.exits import cancel_protection, close_all, reduce
 from app.pipeline.guardian import Protection, ensure_stop, stop_unrecorded
 from app.pipeline.journal import Journal
 from app.pipeline.reconcile import home_stream, sync
+from app.pipeline.risk_rules.latches import utc_day
 
 _NOTHING = Quantity(Decimal(0))
 
@@ -191,8 +192,12 @@ async def _overtaken(desk: Desk, journal: Journal, held: VenuePosition | None) -
     facts = await desk.bot.records.account_facts(desk.account)
     if facts.killed or facts.paused:
         return f"trading was {'killed' if facts.killed else 'paused'} before the order left"
-    if decision is not None and (decision.move is Move.ADD) is (held is None):
-        return "the position has changed since the decision"
+    if facts.drawdown_latched or facts.daily_loss_day == utc_day(desk.bot.clock.now()):
+        return "a loss limit was reached before the order left"
+    if decision is not None and decision.entry is not None:
+        expected = decision.entry.side if decision.move is Move.ADD else None
+        if (held.side if held else None) is not expected:
+            return "the position has changed since the decision"
     ready = desk.bot.health.readiness(desk.account, desk.bot.clock.monotonic())
     if not ready.reconciled or ready.halted:
         raise VenueUnavailable(f"the account is not known to be in order: {ready.halted or 'not reconciled'}")
@@ -254,7 +259,7 @@ async def _rest(desk: Desk, journal: Journal, request: OrderRequest, leg: str) -
     """Have a target resting at the venue, unless it rests or did its work already. `request` is the next attempt at it.
 
     One whose fate is unknown is looked for first: two of a kind would take twice the share. One that ended (cancelled
-    for a reduction, lost on the way) is placed anew; one that was refused just now is not.
+    for a reduction, lost on the way, refused at another time) is placed anew, once.
     """
     line = journal.story.leg(leg)
     if line is not None and line.state is OrderState.INTENT:

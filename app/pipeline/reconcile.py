@@ -20,6 +20,7 @@ from app.ports import OrderRow
 
 _OVERLAP = timedelta(seconds=5)  # fills are asked for again this far back: venues stamp and list them late
 _LOOKBACK = timedelta(hours=1)  # when nothing tells since when
+_LONGEST_LOOKBACK = timedelta(days=7)  # what venues answer in one page; every look covers it again
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -80,8 +81,7 @@ async def _lapsed(desk: Desk, journal: Journal, row: OrderRow) -> bool:
 
     An entry that may never have arrived is proven absent by its alert, as long as that is being worked on.
     """
-    window = timedelta(seconds=desk.exchange.unknown_window_s)
-    closed = row.deadline is not None and desk.bot.clock.now() >= row.deadline + window
+    closed = row.deadline is not None and await desk.is_past(row.deadline)
     if not closed or (_may_have_opened(row) and journal.story.finished is None):
         return False
     await journal.record(ev.OrderExpired(row.intent.request.client_id, "not listed by the venue"))
@@ -137,7 +137,8 @@ async def _fills_since(desk: Desk, rows: Sequence[OrderRow]) -> datetime:
     last = await desk.bot.records.last_fill_at(desk.account, desk.symbol)
     if last is not None:
         starts.append(last)
-    return min(starts, default=desk.bot.clock.now() - _LOOKBACK) - _OVERLAP
+    now = desk.bot.clock.now()
+    return max(min(starts, default=now - _LOOKBACK), now - _LONGEST_LOOKBACK) - _OVERLAP
 
 
 # --- position ----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.adapters.db.event_log import extend_chain, lock_head
 from app.adapters.db.group_commit import GroupCommit
 from app.adapters.db.lanes import create_lanes, free_lane, lane_is_free, take_lane
-from app.adapters.db.store import CommitUnknown, Store, WallClock
+from app.adapters.db.store import CommitUnknown, Store, WallClock, is_due
 from app.adapters.db.tables import alerts, is_open, lanes
 from app.domain.alert import Alert, AlertState, Preset
 from app.domain.errors import StorageUnavailable
@@ -167,7 +167,7 @@ def _next_lane(now: datetime) -> sa.Select[Any]:
     return (
         sa.select(lanes.c.account, lanes.c.symbol)
         .join_from(lanes, alerts, alerts.c.alert_id == head)
-        .where(lane_is_free(now), alerts.c.due_at <= now)
+        .where(lane_is_free(now), is_due(alerts.c.due_at, now))
         .order_by(alerts.c.due_at, alerts.c.received_at, alerts.c.alert_id)
         .limit(1)
         .with_for_update(of=lanes, skip_locked=True)
@@ -182,7 +182,7 @@ def _head_of(account: str, symbol: str, now: datetime) -> sa.Select[Any]:
         .limit(1)
         .subquery()
     )
-    return sa.select(oldest).where(oldest.c.due_at <= now)
+    return sa.select(oldest).where(is_due(oldest.c.due_at, now))
 
 
 async def _known(connection: AsyncConnection, batch: Sequence[Alert]) -> dict[str, AlertId]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.adapters.db.store import Store, WallClock
+from app.adapters.db.store import Store, WallClock, is_due
 from app.adapters.db.tables import lanes
 from app.domain.errors import LaneLost
 from app.domain.ids import AccountId, Symbol
@@ -50,7 +50,7 @@ async def create_lanes(store: Store, connection: AsyncConnection, wanted: set[tu
 
 
 def lane_is_free(now: datetime) -> sa.ColumnElement[bool]:
-    return sa.or_(lanes.c.owner == "", lanes.c.expires_at <= now)
+    return sa.or_(lanes.c.owner == "", is_due(lanes.c.expires_at, now))
 
 
 async def take_lane(

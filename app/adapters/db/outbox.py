@@ -1,7 +1,8 @@
 """Messages to people, kept until they are delivered. A channel that fails costs a later try, never a trade.
 
 `due` hands a message to one caller at a time: if that one dies, the message is due again after a while. So a message
-can arrive twice after a crash, and is never lost.
+can arrive twice after a crash. A channel that is down for hours makes messages late; after about a day of trying a
+message is kept as undelivered.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,11 +11,11 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.adapters.db.store import Store, WallClock
+from app.adapters.db.store import Store, WallClock, is_due
 from app.adapters.db.tables import outbox
 from app.ports import Message
 
-MAX_TRIES = 10
+MAX_TRIES = 300
 FIRST_PAUSE_S = 2.0
 MAX_PAUSE_S = 300.0
 IN_HAND_S = 30.0  # how long whoever was handed a message has it to themselves
@@ -35,7 +36,7 @@ class SqlOutbox:
         now = self._wall_clock()
         waiting = (
             sa.select(outbox.c.key, outbox.c.text)
-            .where(outbox.c.state == "waiting", outbox.c.due_at <= now)
+            .where(outbox.c.state == "waiting", is_due(outbox.c.due_at, now, longest_s=MAX_PAUSE_S))
             .order_by(outbox.c.put_at, outbox.c.key)
             .limit(limit)
         )
@@ -68,7 +69,7 @@ class SqlOutbox:
             if tries is None:
                 return
             tries += 1
-            pause_s = min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** (tries - 1))
+            pause_s = min(MAX_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(tries - 1, 10))
             row = {
                 "tries": tries,
                 "error": error[:500],

@@ -7,7 +7,7 @@ COMMIT leaves as CommitUnknown: whoever wrote must look whether it is there befo
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from app.domain.errors import BadSettings, StorageUnavailable
 
 WallClock = Callable[[], datetime]
+_STEPPED_BACK_S = 60.0
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -38,6 +39,14 @@ _RETRYABLE_CODES = frozenset({"55P03", "25006", "25P03"})
 def utc_now() -> datetime:
     """Real time, for leases and pauses: they must run out even while the venue's clock is replayed."""
     return datetime.now(UTC)
+
+
+def is_due(when: sa.ColumnElement[Any], now: datetime, *, longest_s: float = 0.0) -> sa.ColumnElement[bool]:
+    """The moment has come, or it is further ahead than anybody puts one: then the clock was set back in between.
+
+    `longest_s` is how far ahead moments of this kind are put; a minute more is allowed for hosts that disagree.
+    """
+    return sa.or_(when <= now, when > now + timedelta(seconds=longest_s + _STEPPED_BACK_S))
 
 
 class CommitUnknown(StorageUnavailable):

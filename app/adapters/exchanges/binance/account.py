@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -25,6 +26,7 @@ from app.domain.position import AccountBalance, VenuePosition
 log = structlog.get_logger(__name__)
 
 _INSTRUMENTS_AGE_S = 3_600.0
+_INSTRUMENTS_RETRY_S = 10.0
 _FEE_PRICE_AGE_S = 60.0
 _DEFAULT_MAX_LEVERAGE = 20  # what every account may use; more depends on its age and verification
 _PAGE = 1_000
@@ -111,8 +113,15 @@ class Account:
         async with self._refreshing:
             now = self._client.clock.monotonic()
             if now >= self._instruments_until:
-                self._instruments = await self._read_instruments()
-                self._instruments_until = now + _INSTRUMENTS_AGE_S
+                try:
+                    self._instruments = await self._read_instruments()
+                    self._instruments_until = now + _INSTRUMENTS_AGE_S
+                except VenueUnavailable as error:
+                    if not self._instruments:
+                        raise
+                    # The last list is better than none: stops and exits need it, and the venue checks every order.
+                    log.warning("the list of instruments could not be renewed", error=str(error))
+                    self._instruments_until = now + _INSTRUMENTS_RETRY_S
             return self._instruments
 
     async def _read_instruments(self) -> dict[Symbol, Instrument]:
@@ -153,8 +162,9 @@ class Account:
         except ErrorAnswer as error:
             self.forget(codes.outdated(error.code))
             refusal = codes.refusal(error.status, error.code, error.text)
-            if refusal is None or refusal.halt is Halt.UNTIL_LOOKED:
-                raise
+            busy = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.code == codes.BUSY
+            if refusal is None or refusal.halt is Halt.UNTIL_LOOKED or busy:
+                raise  # it may be set a moment later
             return refusal
         return None
 

@@ -50,7 +50,7 @@ DEFINITE: tuple[Row, ...] = (
     Row(-4400, "quantitative trading rules violated: reduce-only", halt=Halt.UNTIL_RESUMED),
     Row(-4401, "compliance restriction: reduce-only", halt=Halt.UNTIL_RESUMED),
     Row(-4402, "not available in this region", halt=Halt.UNTIL_RESUMED),
-    Row(-4403, "leverage restricted in this region", halt=Halt.UNTIL_RESUMED),
+    Row(-4403, "leverage restricted in this region"),
     # --- the venue is busy; reduce-only orders are exempt
     Row(-1008, "throttled by system-level protection"),
     # --- the request is malformed: our bug, or a parameter the venue no longer takes
@@ -146,6 +146,7 @@ NOT_FOUND = -2013  # a query; not yet proof that the order never existed
 CANCEL_REJECTED = -2011  # unknown to the book: cancelled before, executed, or never there
 NO_LISTEN_KEY = -1125  # the stream's key lapsed
 CLOCK = -1021
+BUSY = -1008
 RATE_LIMITED = frozenset({-1003, -1015})
 ALREADY_SO = frozenset({-4046, -4059})  # margin type and position mode are as wanted
 
@@ -160,7 +161,7 @@ def refusal(status: int, code: int, text: str) -> Rejected | None:
         return Rejected(code or status, text, Halt.UNTIL_LOOKED)
     if status == 503 and text in _FAILED_503:  # noqa: PLR2004 - of all 5xx answers, these two texts are documented as failed
         return Rejected(code or status, text)
-    if row is None or not (400 <= status < 500 or code == -1008) or status == 408:  # noqa: PLR2004 - HTTP's own classes
+    if row is None or not (400 <= status < 500 or code == BUSY) or status == 408:  # noqa: PLR2004 - HTTP's own classes
         return None
     return Rejected(code, f"{row.meaning}: {text}", row.halt)
 

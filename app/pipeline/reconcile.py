@@ -103,11 +103,14 @@ async def _note(desk: Desk, journal: Journal, row: OrderRow, found: VenueOrder) 
 async def _record_fills(
     desk: Desk, rows: Sequence[OrderRow], children: dict[str, ClientOrderId], *, limbo: bool
 ) -> None:
-    records = desk.bot.records
+    records, asked = desk.bot.records, False
     for fill in await desk.exchange.fills(desk.symbol, await _fills_since(desk, rows)):
         if await records.fill_known(desk.account, desk.symbol, fill.trade_id):
             continue
         row = await _order_of(desk, fill, children)
+        if row is None and not asked:  # an order that was still on the book may have triggered since
+            asked, children = True, children | await _triggered(desk, rows)
+            row = await _order_of(desk, fill, children)
         if row is not None:
             journal = await desk.journal(row.stream)
             line = journal.story.orders[row.intent.request.client_id]
@@ -120,6 +123,18 @@ async def _record_fills(
             if position is not None and fill.at >= position.opened_at:
                 journal = await desk.journal(home_stream(position))
                 await journal.record(ev.ExternalFill(desk.account, fill, "not an order of ours"))
+
+
+async def _triggered(desk: Desk, rows: Sequence[OrderRow]) -> dict[str, ClientOrderId]:
+    """The venue numbers of orders that our resting conditional orders have become by now."""
+    children = dict[str, ClientOrderId]()
+    for row in rows:
+        request = row.intent.request
+        if request.kind.conditional and row.venue_order_id:
+            found = await desk.exchange.find(request)
+            if found is not None and found.child_order_id:
+                children[found.child_order_id] = request.client_id
+    return children
 
 
 async def _order_of(desk: Desk, fill: Fill, children: dict[str, ClientOrderId]) -> OrderRow | None:

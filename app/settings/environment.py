@@ -158,7 +158,7 @@ class Environment(BaseSettings):
     RISK_ALLOW_UNCONFIRMED: bool = _RISK.allow_unconfirmed
 
     WORKER_CONCURRENCY: Annotated[int, Field(ge=1, le=64)] = 8
-    WORKER_LEASE_S: Annotated[float, Field(ge=1, le=60)] = 5.0
+    WORKER_LEASE_S: Annotated[float, Field(ge=1, le=10)] = 5.0
     WORKER_IDLE_POLL_S: Annotated[float, Field(gt=0, le=10)] = 0.5
     WORKER_RECONCILE_S: Annotated[float, Field(gt=0, le=60)] = 5.0
 

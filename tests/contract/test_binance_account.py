@@ -173,8 +173,19 @@ async def test_instruments_are_kept_for_an_hour_and_no_longer() -> None:
         clock.advance(2)
         await exchange.instruments()
         assert len(loopback.of("GET", "/fapi/v1/exchangeInfo")) == 2
+        known = await exchange.instruments()
         loopback.routes[INFO] = answer(502, "")
         clock.advance(3_601)
+        assert await exchange.instruments() == known  # better than none, while it is asked again
+        loopback.routes[INFO] = as_json(told.exchange_info())
+        clock.advance(11)
+        asked = len(loopback.of("GET", "/fapi/v1/exchangeInfo"))
+        await exchange.instruments()
+        assert len(loopback.of("GET", "/fapi/v1/exchangeInfo")) == asked + 1
+
+
+async def test_instruments_that_were_never_told_are_not_known() -> None:
+    async with venue({INFO: answer(502, "")}) as (exchange, _):
         with pytest.raises(VenueUnavailable):
             await exchange.instruments()
 
@@ -242,6 +253,8 @@ async def test_already_so_is_success() -> None:
 @pytest.mark.parametrize(
     "so",
     [
+        set_up(margin=error(503, -1008, "Request throttled by system-level protection.")),
+        set_up(leverage=error(503, 0, "Service Unavailable.")),
         set_up(leverage=as_json({"leverage": 20, "symbol": "BTCUSDT"})),
         set_up(margin=RESET),
     ],
@@ -261,6 +274,7 @@ async def test_no_usable_answer_is_no_refusal_and_is_tried_anew(so: dict) -> Non
         (-4047, {"margin": error(400, -4047, "Margin type cannot be changed if there exists open orders.")}),
         (-4168, {"margin": error(400, -4168, "Unable to adjust to isolated-margin mode under the Multi-Assets mode.")}),
         (-4028, {"leverage": error(400, -4028, "Leverage 200 is not valid")}),
+        (-4403, {"leverage": error(400, -4403, "Leverage restricted in this region.")}),
         (-2015, {"leverage": error(401, -2015, "Invalid API-key, IP, or permissions for action")}),
     ],
 )

@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+from app.adapters.db.event_log import SqlEventLog
+from app.domain.errors import StorageUnavailable
 from app.pipeline.bot import Timing
 from tests.intake_messages import SECRET
 
@@ -225,6 +227,30 @@ async def test_a_refused_reduction_is_tried_again(bot):
         story = await world.story(part)
         assert story["state"] == "closed", story
         assert await world.held() == ("LONG", before / 2)
+
+
+async def test_a_stop_is_placed_although_nothing_can_be_written_down(bot, monkeypatch):
+    append, database = SqlEventLog.append, {"fails_after": "OrderAccepted", "down": False}
+
+    async def appending(self, *appends, **how):
+        if database["down"]:
+            raise StorageUnavailable("the database is away")
+        await append(self, *appends, **how)
+        if database["fails_after"] in {event.type for one in appends for event in one.events}:
+            database["down"] = True
+
+    monkeypatch.setattr(SqlEventLog, "append", appending)
+    async with bot() as world:
+        alert_id = (await world.post(world.alert())).json()["alert_id"]
+        await world.until("a stop", lambda: _stop_at(world, "49000"))
+        assert database["down"]
+        database.update(fails_after="nothing", down=False)
+        story = await world.finished(alert_id)
+        assert story["state"] == "filled", story
+        assert await world.stops() == ["49000"]
+        assert len(await world.entries()) == 1
+        (position,) = (await world.get("/positions"))["positions"]
+        assert position["stop_price"] == "49000"
 
 
 def _may_add(folder):

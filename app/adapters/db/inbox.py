@@ -167,7 +167,7 @@ def _next_lane(now: datetime) -> sa.Select[Any]:
     return (
         sa.select(lanes.c.account, lanes.c.symbol)
         .join_from(lanes, alerts, alerts.c.alert_id == head)
-        .where(lane_is_free(now), is_due(alerts.c.due_at, now))
+        .where(lane_is_free(now), is_due(alerts.c.due_at, now, longest_s=MAX_PAUSE_S))
         .order_by(alerts.c.due_at, alerts.c.received_at, alerts.c.alert_id)
         .limit(1)
         .with_for_update(of=lanes, skip_locked=True)
@@ -182,7 +182,7 @@ def _head_of(account: str, symbol: str, now: datetime) -> sa.Select[Any]:
         .limit(1)
         .subquery()
     )
-    return sa.select(oldest).where(is_due(oldest.c.due_at, now))
+    return sa.select(oldest).where(is_due(oldest.c.due_at, now, longest_s=MAX_PAUSE_S))
 
 
 async def _known(connection: AsyncConnection, batch: Sequence[Alert]) -> dict[str, AlertId]:

@@ -14,6 +14,8 @@ from app.domain.errors import LaneLost
 from app.domain.ids import AccountId, Symbol
 from app.ports import Fence
 
+LONGEST_LEASE_S = 60.0
+
 
 class SqlLanes:
     """Lanes on a database."""
@@ -50,7 +52,7 @@ async def create_lanes(store: Store, connection: AsyncConnection, wanted: set[tu
 
 
 def lane_is_free(now: datetime) -> sa.ColumnElement[bool]:
-    return sa.or_(lanes.c.owner == "", is_due(lanes.c.expires_at, now))
+    return sa.or_(lanes.c.owner == "", is_due(lanes.c.expires_at, now, longest_s=LONGEST_LEASE_S))
 
 
 async def take_lane(

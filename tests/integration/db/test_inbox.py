@@ -157,6 +157,20 @@ async def test_a_failed_alert_rests_a_little_longer_each_time_and_keeps_its_plac
     assert pauses == [0.25, 0.5, 1.0]
 
 
+async def test_a_clock_that_is_set_back_keeps_no_alert_and_no_lane_waiting(leased: Database, wall: WallClock) -> None:
+    await leased.inbox.put(an_alert(1))
+    resting = await leased.inbox.claim("w1", 5)
+    assert resting is not None
+    await leased.inbox.release(resting, rest_s=5)
+    await leased.inbox.put(an_alert(2, symbol=ETH))
+    dead = await leased.inbox.claim("dead", 5)
+    assert dead is not None
+    assert await leased.inbox.claim("w2", 5) is None
+    wall.advance(-3_600)
+    freed = [await leased.inbox.claim("w2", 5) for _ in range(2)]
+    assert {claim.alert.symbol for claim in freed if claim} == {BTC, ETH}
+
+
 async def test_a_dead_workers_lane_is_taken_over_and_its_token_is_worthless(leased: Database, wall: WallClock) -> None:
     await leased.inbox.put(an_alert(1))
     dead = await leased.inbox.claim("dead", 5)

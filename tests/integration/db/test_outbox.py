@@ -1,12 +1,14 @@
 """The outbox: queued once, handed to one sender at a time, tried again with growing pauses, kept when given up."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.adapters.db.database import Database
+from app.adapters.db.outbox import MAX_PAUSE_S, MAX_TRIES
 from app.adapters.db.tables import outbox
 from tests.fakes import FakeClock
 from tests.integration.db.cases import WallClock
@@ -36,20 +38,26 @@ async def test_oldest_first_once_and_gone_when_delivered(leased: Database, wall:
     assert await leased.outbox.due(10) == []
 
 
-async def test_a_failure_is_tried_again_later_and_given_up_after_ten(
+async def test_a_failure_is_tried_again_later_and_given_up_after_a_day(
     leased: Database, wall: WallClock, engine: AsyncEngine
 ) -> None:
     await leased.outbox.put("k", "text")
+    began = wall.now
     pauses = []
-    for _ in range(10):
-        began = wall.now
+    for _ in range(12):
+        tried = wall.now
         while not await leased.outbox.due(1):
             wall.advance(1)
-        pauses.append((wall.now - began).total_seconds())
+        pauses.append((wall.now - tried).total_seconds())
         await leased.outbox.failed("k", "HTTP 502")
-    assert pauses == [0, 2, 4, 8, 16, 32, 64, 128, 256, 300]
+    assert pauses == [0, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
+    for _ in range(12, MAX_TRIES):
+        wall.advance(MAX_PAUSE_S)
+        assert await leased.outbox.due(1)
+        await leased.outbox.failed("k", "HTTP 502")
+    assert wall.now - began > timedelta(hours=23)
     wall.advance(86_400)
     assert await leased.outbox.due(1) == []
     async with engine.connect() as connection:
         row = (await connection.execute(sa.select(outbox))).one()
-    assert (row.state, row.tries, row.error) == ("undelivered", 10, "HTTP 502")
+    assert (row.state, row.tries, row.error) == ("undelivered", MAX_TRIES, "HTTP 502")

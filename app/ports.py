@@ -94,6 +94,7 @@ class Claim:
     alert: Alert
     fence: Fence
     attempt: int  # 1 on the first try
+    followed: bool = False  # another alert waits behind it in the lane
 
 
 class AlertInbox(Protocol):

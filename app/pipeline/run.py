@@ -43,12 +43,13 @@ class Walk:
     alert: Alert
     desk: Desk
     journal: Journal
+    followed: bool  # another alert waits for this one to end
 
 
 async def run(bot: Bot, claim: Claim) -> AlertState:
     """Take the alert to its end and say so. Returns the final state."""
     desk = Desk(bot, claim.fence)
-    walk = Walk(bot, claim.alert, desk, await desk.journal(alert_stream(claim.alert.alert_id)))
+    walk = Walk(bot, claim.alert, desk, await desk.journal(alert_stream(claim.alert.alert_id)), claim.followed)
     if walk.journal.story.finished is None:
         outcome = await _outcome(walk)
         if isinstance(outcome, Refusal):
@@ -240,11 +241,12 @@ async def _weigh(walk: Walk, signal: Signal, move: Move, position: Position | No
 def _final(walk: Walk, signal: Signal, refusal: Refusal) -> Refusal:
     """The refusal, unless it may pass: a venue without an answer is asked again while the signal is fresh.
 
-    Raises VenueUnavailable in that case. A signal that has grown stale by waiting is told what it waited for.
+    Raises VenueUnavailable in that case. An entry that another alert waits behind, which may be an exit, is refused at
+    once. A signal that has grown stale by waiting is told what it waited for.
     """
     bot, limit = walk.bot, timedelta(seconds=walk.bot.risk_policy.entry_max_age_s)
     passing = refusal.reason in (DenyReason.NOT_RECONCILED, DenyReason.NO_MARKET_DATA)
-    if passing and bot.clock.now() - signal.fired_at <= limit:
+    if passing and not walk.followed and bot.clock.now() - signal.fired_at <= limit:
         raise VenueUnavailable(refusal.detail)
     ready = bot.health.readiness(signal.account, bot.clock.monotonic())
     arrived_fresh = signal.received_at - signal.fired_at <= limit

@@ -213,6 +213,22 @@ async def test_an_entry_waits_out_a_moment_without_answers(bot, path):
         assert len(await world.entries()) == 1
 
 
+async def test_an_entry_that_waits_keeps_no_exit_waiting(bot):
+    async with bot(env=DEAF) as world:
+        await world.story(world.alert())
+        await world.until("ready", lambda: _is_ready(world))
+        await world.faults({"path": "/fapi/v3/account", "drop": True, "count": None})
+        await world.until("not ready", lambda: _is_unready(world))
+        entry = (await world.post(world.alert(symbol="ETHUSDT", stop_loss="2900", take_profits=None))).json()[
+            "alert_id"
+        ]
+        await world.until("it is tried", lambda: _is_tried(world, entry, 2))
+        leave = world.exit(symbol="ETHUSDT")
+        assert (await world.story(leave))["refusal"]["reason"] == "ALREADY_FLAT"
+        assert (await world.finished(entry))["refusal"]["reason"] == "NOT_RECONCILED"
+        assert (await world.story(world.exit()))["state"] == "closed"
+
+
 async def _while_it_grows_stale(world):
     """Send an entry that has to wait, and let its freshness pass once it does."""
     alert_id = (await world.post(world.alert())).json()["alert_id"]

@@ -98,7 +98,9 @@ class SqlInbox:
             "state": AlertState.WORKING.value,
         }
         await connection.execute(sa.update(alerts).where(alerts.c.alert_id == row.alert_id).values(counted))
-        return Claim(stored_alert(row), Fence(row.account, row.symbol, token), row.attempts + 1)
+        others = (alerts.c.account == row.account, alerts.c.symbol == row.symbol, alerts.c.alert_id != row.alert_id)
+        behind = await connection.scalar(sa.select(sa.exists().where(*others, is_open(alerts))))
+        return Claim(stored_alert(row), Fence(row.account, row.symbol, token), row.attempts + 1, bool(behind))
 
     async def _put_all(self, batch: Sequence[Alert]) -> Sequence[PutResult]:
         first: dict[str, AlertId] = {}

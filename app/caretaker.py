@@ -49,6 +49,7 @@ class Caretaker:
     config: CaretakerConfig
     _dirty: set[Place] = field(default_factory=set)  # to be looked at before the next full look
     _looked: dict[Place, float] = field(default_factory=dict)  # monotonic time of this process's last thorough look
+    _known: set[AccountId] = field(default_factory=set)  # looked at completely at least once
     _looking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_A_TIME))
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
     _full_at: float = 0.0  # monotonic time of the next full look
@@ -138,9 +139,11 @@ class Caretaker:
         """False when the symbol is not known to be in order."""
         config = self.config
         fence = await self.bot.lanes.take(account, symbol, f"{config.name}/guardian", config.lease_s)
-        if fence is None:  # somebody works on it, and looks; what changed meanwhile is looked at afterwards
+        if fence is None:
+            # Somebody works on it, and looks; what changed meanwhile is looked at afterwards. Only after our own start
+            # is that not good enough: the lane may still belong to a process that is dead.
             self._dirty.add((account, symbol))
-            return (account, symbol) in self._looked
+            return account in self._known or (account, symbol) in self._looked
         try:
             async with kept(self.bot.lanes, fence, config.lease_s):
                 await guard(Desk(self.bot, fence))
@@ -159,6 +162,7 @@ class Caretaker:
         health, now = self.bot.health, self.bot.clock.monotonic()
         if fine:
             health.looked(account, began, now)
+            self._known.add(account)
             since = self._trouble_since.pop(account, None)
             if since is not None and now - since >= self.config.silence_s:
                 await self._tell(f"{account}/well/{since:.0f}", "✅ everything is reconciled with the venue again.")

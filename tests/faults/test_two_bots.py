@@ -48,7 +48,14 @@ async def _sixty_alerts(it: Site, redis: RedisServer) -> None:
         assert set(alert.answers) <= {"accepted", "duplicate"}
     ends = await all_is_well(it, bots[0])
     assert len(ends) == 60
-    assert len(entry_orders(await it.ledger())) >= len(SYMBOLS)
+    entered = {order["symbol"] for order in entry_orders(await it.ledger())}
+    assert len(entry_orders(await it.ledger())) >= len(SYMBOLS), await _ends(it, bots[0], set(SYMBOLS) - entered)
+
+
+async def _ends(it: Site, bot: App, symbols: set[str]) -> list[str]:
+    """How the alerts of these symbols ended."""
+    stories = [await bot.finished(alert) for alert in it.taken if alert.symbol in symbols]
+    return [f"{story['received_at']} {story['symbol']} {story['summary']}" for story in stories]
 
 
 async def _stored(it: Site, count: int) -> bool:

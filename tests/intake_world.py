@@ -62,7 +62,7 @@ class World:
     database: Database
     clock: FakeClock
     strategies: Path
-    rules: IntakeRules = field(default_factory=IntakeRules)
+    rules: IntakeRules = field(default_factory=lambda: IntakeRules(storage_timeout_s=30))  # however busy the machine is
     inbox: AlertInbox | None = None
     doorbell: Any = field(default_factory=LocalDoorbell)
     switches: Any = field(default_factory=Switches)

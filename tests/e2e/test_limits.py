@@ -14,7 +14,7 @@ def _ether(world, **changes):
 
 
 async def _lose(world):
-    await world.story(world.alert())
+    await world.enters()
     await world.hours_pass(2)
     await world.position_is(None)
 
@@ -55,7 +55,7 @@ async def test_a_drawdown_stops_the_bot_until_a_person_resumes(bot, tmp_path):
 
 async def test_a_limit_lets_exits_through(bot):
     async with bot(env={"RISK_MAX_DRAWDOWN_RATE": "0.005", "WORKER_RECONCILE_S": "0.5"}, future=[49_400]) as world:
-        await world.story(world.alert(stop_loss="49000"))
+        await world.enters(stop_loss="49000")
         await world.hours_pass(1)
         await world.is_told("🛑 drawdown limit")
         assert (await world.story(world.exit()))["state"] == "closed"
@@ -64,7 +64,7 @@ async def test_a_limit_lets_exits_through(bot):
 
 async def test_a_cooldown_separates_entries_on_one_symbol(bot):
     async with bot(env={"RISK_COOLDOWN_S": "60"}) as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.story(world.exit())
         assert (await world.story(world.alert()))["refusal"]["reason"] == "COOLDOWN"
         assert (await world.story(_ether(world)))["state"] == "filled"
@@ -74,7 +74,7 @@ async def test_a_cooldown_separates_entries_on_one_symbol(bot):
 
 async def test_only_so_many_entries_a_minute(bot):
     async with bot(env={"RISK_ORDERS_PER_MINUTE": "1"}) as world:
-        await world.story(world.alert())
+        await world.enters()
         assert (await world.story(_ether(world)))["refusal"]["reason"] == "RATE_LIMIT"
         assert (await world.story(world.exit()))["state"] == "closed"
         await world.hours_pass(61 / 3600)

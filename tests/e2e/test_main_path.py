@@ -61,7 +61,7 @@ async def test_malformed_bodies_leave_nothing_behind(bot):
 
 async def test_an_exit_closes_the_position_and_clears_the_book(bot):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         world.models_say("SHORT")  # nobody asks them about leaving
         story = await world.story(world.exit())
         assert (story["state"], story["votes"]) == ("closed", [])
@@ -75,7 +75,7 @@ async def test_an_exit_closes_the_position_and_clears_the_book(bot):
 
 async def test_a_reversal_closes_first_and_opens_the_other_side(bot):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.hours_pass(1)
         world.models_say("SHORT")
         story = await world.story(world.short())
@@ -93,7 +93,7 @@ async def test_a_reversal_closes_first_and_opens_the_other_side(bot):
 
 async def test_a_refused_reversal_still_leaves_the_old_position(bot):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.hours_pass(1)
         story = await world.story(world.short())  # the models still say LONG
         assert story["state"] == "closed"
@@ -115,7 +115,7 @@ async def test_a_stop_hit_by_the_market_is_noticed_and_told(bot):
 
 async def test_a_target_takes_half_and_the_stop_stays_for_the_rest(bot):
     async with bot(future=[50_000, 52_000]) as world:
-        await world.story(world.alert())
+        await world.enters()
         before = Decimal((await world.get("/positions"))["positions"][0]["quantity"])
         await world.hours_pass(2)
         await world.position_is(str(before / 2).rstrip("0"))
@@ -124,7 +124,7 @@ async def test_a_target_takes_half_and_the_stop_stays_for_the_rest(bot):
 
 async def test_a_reduction_closes_its_share(bot):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         before = Decimal((await world.get("/positions"))["positions"][0]["quantity"])
         part = world.exit(market_position="long", market_position_size="1", prev_market_position_size="4")
         story = await world.story(part)
@@ -146,7 +146,7 @@ async def test_an_alert_without_a_stop_gets_one_from_the_volatility(bot):
 
 async def test_pause_refuses_entries_and_lets_exits_through(bot):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.stage.bot.post("/trading/pause", json={"why": "lunch"})
         refused = await world.story(world.alert(symbol="ETHUSDT", stop_loss="2900", take_profits=None))
         assert refused["refusal"]["reason"] == "PAUSED"
@@ -157,7 +157,7 @@ async def test_pause_refuses_entries_and_lets_exits_through(bot):
 
 async def test_the_kill_switch_closes_everything(bot):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.stage.bot.post("/trading/kill", json={"why": "enough"})
         await world.position_is(None)
         assert (await world.ledger())["positions"] == []
@@ -167,7 +167,7 @@ async def test_the_kill_switch_closes_everything(bot):
 
 async def test_the_record_verifies_and_rebuilds_itself(bot):
     async with bot(future=[50_000, 52_000]) as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.hours_pass(2)
         await world.story(world.exit())
         await world.story(world.alert(confirmed=False))

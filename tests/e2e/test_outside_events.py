@@ -14,7 +14,7 @@ DEAF = {"WORKER_RECONCILE_S": "0.5"}
 @pytest.mark.parametrize("trouble", [{"silence_s": 600}, {"expire_listen_key": True}, {"disconnect": True}])
 async def test_a_stop_hit_is_noticed_whatever_becomes_of_the_stream(bot, trouble):
     async with bot(future=[50_000, 48_500], env=DEAF) as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.streams(**trouble)
         await world.hours_pass(2)
         await world.position_is(None)
@@ -51,7 +51,7 @@ async def test_a_position_the_venue_closed_is_gone_from_the_records_and_its_orde
 
 async def test_a_position_closed_on_the_phone_is_not_opened_again(bot):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         _, quantity = await world.held()
         await world.trade_by_hand("SELL", str(quantity))
         await world.position_is(None)
@@ -66,7 +66,7 @@ async def test_a_position_closed_on_the_phone_is_not_opened_again(bot):
 
 async def test_half_a_position_sold_on_the_phone_leaves_the_rest_protected(bot):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         _, quantity = await world.held()
         await world.trade_by_hand("SELL", str(quantity / 2))
         await world.position_is(str(quantity / 2))
@@ -77,7 +77,7 @@ async def test_half_a_position_sold_on_the_phone_leaves_the_rest_protected(bot):
 
 async def test_a_position_turned_round_on_the_phone_is_adopted_and_protected(bot):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         _, quantity = await world.held()
         await world.trade_by_hand("SELL", str(quantity * 2))
         await world.is_told("👀 found on the venue: SHORT BTCUSDT")
@@ -114,7 +114,7 @@ async def test_a_stop_set_on_the_phone_counts(bot):
 async def test_an_empty_database_and_a_live_position(bot, tmp_path):
     market = {"venue_journal": tmp_path / "venue.db", "future": [50_000]}
     async with bot(**market) as world:
-        await world.story(world.alert())
+        await world.enters()
         held = await world.held()
         for one in await world.resting():  # the new bot shall not find it protected
             await world.outsider("DELETE", "/fapi/v1/algoOrder", clientAlgoId=one["client_id"])
@@ -150,7 +150,7 @@ async def test_no_entries_while_records_and_venue_cannot_be_compared(bot):
 
 async def test_an_exit_waits_for_an_unreachable_venue_and_is_done(bot):
     async with bot(env=DEAF) as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.faults(GONE)
         alert_id = (await world.post(world.exit())).json()["alert_id"]
         await world.until("it is tried", lambda: _is_tried(world, alert_id, 2))
@@ -164,7 +164,7 @@ async def test_an_exit_waits_for_an_unreachable_venue_and_is_done(bot):
 
 async def test_a_reduction_waits_for_an_unreachable_venue_too(bot):
     async with bot(env=DEAF) as world:
-        await world.story(world.alert())
+        await world.enters()
         _, before = await world.held()
         await world.faults(GONE)
         part = world.exit(market_position="long", market_position_size="1", prev_market_position_size="2")
@@ -177,7 +177,7 @@ async def test_a_reduction_waits_for_an_unreachable_venue_too(bot):
 
 async def test_a_reversal_that_comes_too_late_still_leaves(bot):
     async with bot(env=DEAF) as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.hours_pass(1)
         world.models_say("SHORT")
         await world.faults(GONE)
@@ -215,7 +215,7 @@ async def test_an_entry_waits_out_a_moment_without_answers(bot, path):
 
 async def test_an_entry_that_waits_keeps_no_exit_waiting(bot):
     async with bot(env=DEAF) as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.until("ready", lambda: _is_ready(world))
         await world.faults({"path": "/fapi/v3/account", "drop": True, "count": None})
         await world.until("not ready", lambda: _is_unready(world))

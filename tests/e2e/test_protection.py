@@ -87,7 +87,7 @@ async def test_a_market_already_past_the_stop_is_left_at_once(bot):
 
 async def test_a_stop_rejected_at_its_trigger_is_followed_by_a_market_close(bot):
     async with bot(future=[50_000, 48_500]) as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.faults({"reject_trigger": "Margin is insufficient", "params": {"type": "STOP_MARKET"}})
         await world.hours_pass(2)
         await world.until("flat", lambda: _flat(world))
@@ -122,7 +122,7 @@ async def test_a_trailing_stop_of_the_alert_rests_and_takes_the_profit(bot):
 async def test_an_addition_tightens_the_stop_for_the_whole_position(bot, tmp_path):
     _may_add(tmp_path)
     async with bot(future=[50_000, 50_500]) as world:
-        await world.story(world.alert(take_profits=[{"price": "53000", "ratio": "1"}]))
+        await world.enters(take_profits=[{"price": "53000", "ratio": "1"}])
         _, first = await world.held()
         await world.hours_pass(1)
         added = await world.story(world.alert(stop_loss="49500", take_profits=[{"price": "54000", "ratio": "1"}]))
@@ -145,7 +145,7 @@ async def test_an_addition_tightens_the_stop_for_the_whole_position(bot, tmp_pat
 async def test_an_addition_never_loosens_the_stop(bot, tmp_path):
     _may_add(tmp_path)
     async with bot(future=[50_000, 50_500]) as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.hours_pass(1)
         added = await world.story(world.alert(stop_loss="48000", take_profits=[{"price": "54000", "ratio": "1"}]))
         assert added["state"] == "filled", added
@@ -155,7 +155,7 @@ async def test_an_addition_never_loosens_the_stop(bot, tmp_path):
 async def test_an_addition_whose_stop_is_refused_leaves_nothing_naked(bot, tmp_path):
     _may_add(tmp_path)
     async with bot(timing=SOON, future=[50_000, 50_500]) as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.hours_pass(1)
         await world.faults(_refuses(-1008, "Server is currently overloaded.", **ALWAYS))
         added = await world.story(world.alert(stop_loss="49500", take_profits=None))
@@ -179,7 +179,7 @@ async def test_a_reduced_position_is_still_stopped(bot):
 
 async def test_a_stop_taken_off_by_hand_is_put_back_where_it_was(bot):
     async with bot(env={"WORKER_RECONCILE_S": "0.3"}) as world:
-        await world.story(world.alert())
+        await world.enters()
         (stop,) = [one for one in await world.resting() if one["close_position"]]
         await world.outsider("DELETE", "/fapi/v1/algoOrder", clientAlgoId=stop["client_id"])
         await world.until("a stop", lambda: _stop_at(world, "49000"))
@@ -188,7 +188,7 @@ async def test_a_stop_taken_off_by_hand_is_put_back_where_it_was(bot):
 
 async def test_an_exit_gets_through_although_others_have_spoken_for_the_position(bot):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         _, quantity = await world.held()
         await world.outsider(
             "POST",
@@ -208,7 +208,7 @@ async def test_an_exit_gets_through_although_others_have_spoken_for_the_position
 
 async def test_an_exit_gets_through_although_its_targets_cannot_be_cancelled(bot):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.faults({"method": "DELETE", "path": "/fapi/v1/algoOrder", "drop": True, "count": 4})
         story = await world.story(world.exit())
         assert story["state"] == "closed", story
@@ -219,7 +219,7 @@ async def test_an_exit_gets_through_although_its_targets_cannot_be_cancelled(bot
 
 async def test_a_refused_reduction_is_tried_again(bot):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         _, before = await world.held()
         busy = {"status": 503, "body": {"code": -1008, "msg": "overloaded"}}
         await world.faults({"method": "POST", "path": "/fapi/v1/order", **busy, "count": 2})

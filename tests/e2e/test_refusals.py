@@ -43,7 +43,7 @@ async def test_a_symbol_the_venue_will_not_set_up_fails_with_the_venues_reason(b
 
 async def test_a_position_the_venue_will_not_close_is_tried_ever_less_often(bot):
     async with bot(env=OFTEN) as world:
-        await world.story(world.alert())
+        await world.enters()
         closed = {"code": -4131, "msg": "The counterparty's best price does not meet the PERCENT_PRICE filter limit."}
         always = {"count": None}
         looks = {"path": "/fapi/v1/time", "delay_s": 0.001, **always}
@@ -63,7 +63,7 @@ async def test_a_position_the_venue_will_not_close_is_tried_ever_less_often(bot)
 
 async def test_a_symbol_in_order_costs_the_venue_one_look_at_its_book(bot):
     async with bot(env=OFTEN) as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.looks(3)  # the fills and the stop are on record now
         asked = ("/fapi/v1/time", "/fapi/v3/positionRisk", "/fapi/v1/openAlgoOrders", "/fapi/v1/userTrades")
         await world.faults(*({"path": path, "delay_s": 0.001, "count": None} for path in asked))

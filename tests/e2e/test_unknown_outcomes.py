@@ -130,7 +130,7 @@ async def test_a_lost_target_is_placed_once(bot):
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_an_exit_whose_answer_is_lost_leaves_the_market_once(bot, when):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.faults({**ORDER, **UNKNOWN, "when": when, "hide_s": 2})
         async with world.time_flows():
             story = await world.story(world.exit())
@@ -145,7 +145,7 @@ async def test_an_exit_whose_answer_is_lost_leaves_the_market_once(bot, when):
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_reduction_whose_answer_is_lost_is_made_once(bot, when):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         _, before = await world.held()
         await world.faults({**ORDER, **UNKNOWN, "when": when})
         async with world.time_flows(20):
@@ -159,7 +159,7 @@ async def test_a_reduction_whose_answer_is_lost_is_made_once(bot, when):
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_reversal_whose_close_is_unknown_ends_on_the_other_side(bot, when):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         await world.hours_pass(1)
         world.models_say("SHORT")
         await world.faults({**ORDER, **UNKNOWN, "when": when, "params": {"reduceOnly": "true"}, "hide_s": 2})

@@ -117,7 +117,7 @@ async def test_an_alert_cannot_talk_to_the_models(bot, tmp_path):
 
 async def test_leaving_asks_nobody(bot):
     async with bot() as world:
-        await world.story(world.alert())
+        await world.enters()
         before = sum(len(server.requests) for server in world.seats.values())
         for seat in world.opinions:
             world.opinions[seat] = HANG

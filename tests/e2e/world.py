@@ -125,6 +125,12 @@ class World:
         assert answer.status_code == 202, answer.text
         return await self.finished(answer.json()["alert_id"])
 
+    async def enters(self, **changes: Any) -> dict[str, Any]:
+        """A long entry that is made; `changes` to its alert. Fails here, with the reason, when it is not."""
+        story = await self.story(self.alert(**changes))
+        assert story["state"] == "filled", (story["summary"], story["votes"])
+        return story
+
     async def finished(self, alert_id: str) -> dict[str, Any]:
         async def wait() -> dict[str, Any]:
             while True:

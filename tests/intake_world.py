@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import shutil
-import socket
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from app.adapters.db.database import Database
 from app.adapters.local import LocalDoorbell, LocalRateLimiter
 from app.api.deps import AccountView, Api, IntakeRules, Probe
 from app.api.server import server_options
+from app.commands.hosting import listen
 from app.domain.ids import AccountId, AlertId, Symbol
 from app.domain.money import Money
 from app.domain.position import AccountBalance
@@ -172,7 +172,7 @@ def declared_statuses(app: FastAPI) -> Callable[[str, str], set[int] | None]:
 @asynccontextmanager
 async def serving(app: FastAPI, **options: Any) -> AsyncIterator[tuple[str, int]]:
     """The app behind a real uvicorn on loopback, run as in production."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", **(server_options() | options)))
     task = asyncio.create_task(server.serve([listener]))
     try:

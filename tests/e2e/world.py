@@ -137,7 +137,7 @@ class World:
                 story: dict[str, Any] = await self.get(f"/alerts/{alert_id}")
                 if story["state"] not in ("pending", "working"):
                     return story
-                await asyncio.sleep(0.03)
+                await asyncio.sleep(0.08)
 
         return await asyncio.wait_for(wait(), 30)
 
@@ -245,7 +245,7 @@ class World:
 
         async def wait() -> None:
             while not await holds():  # noqa: ASYNC110 - what is waited for happens behind HTTP: nobody sets an event
-                await asyncio.sleep(0.03)
+                await asyncio.sleep(0.08)
 
         try:
             await asyncio.wait_for(wait(), 20)

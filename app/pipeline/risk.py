@@ -53,6 +53,7 @@ def decide(
     position: Position | None,
     view: MarketView | None,
     instrument: Instrument | None,
+    listed: bool = True,
     balance: AccountBalance | None,
     facts: AccountFacts,
     record: StrategyRecord,
@@ -64,7 +65,8 @@ def decide(
 ) -> Decision | Refusal:
     """The approved plan for `move`, which is `which_move` of this signal and this position.
 
-    Whatever the venue did not answer is None: that refuses an entry and nothing else.
+    Whatever the venue did not answer is None: that refuses an entry and nothing else. `listed` is False when it did
+    answer, and does not name the symbol.
     `newest` is the newest signal already worked on of the same strategy and symbol; the signal itself does not count.
     A reversal that may not enter still leaves: it becomes a CLOSE that says why.
     """
@@ -85,6 +87,7 @@ def decide(
             position=position,
             view=view,
             instrument=instrument,
+            listed=listed,
             balance=balance,
             facts=facts,
             record=record,

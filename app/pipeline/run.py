@@ -213,12 +213,14 @@ async def _weigh(walk: Walk, signal: Signal, move: Move, position: Position | No
     facts = await bot.records.account_facts(account)
     exchange = bot.exchanges[account]
     entering = move.enters
+    listed = await _asked(exchange.instruments()) if entering else None
     decision = decide(
         signal,
         move,
         position=position,
         view=await _asked(bot.market[account].view(signal.symbol, signal.interval)) if entering else None,
-        instrument=(await _asked(exchange.instruments()) or {}).get(signal.symbol) if entering else None,
+        instrument=(listed or {}).get(signal.symbol),
+        listed=listed is None or signal.symbol in listed,
         balance=await _asked(exchange.balance()) if entering else None,
         facts=facts,
         record=await bot.records.strategy_record(signal.strategy),

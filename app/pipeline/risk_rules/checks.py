@@ -42,6 +42,7 @@ class Entering:
     position: Position | None
     view: MarketView | None
     instrument: Instrument | None
+    listed: bool  # False: the venue answered, and does not name the symbol
     balance: AccountBalance | None
     facts: AccountFacts
     record: StrategyRecord
@@ -81,9 +82,13 @@ def symbol_allowed(e: Entering) -> Refusal | None:
     symbol, rules = e.signal.symbol, e.instrument
     if e.profile.symbols and symbol not in e.profile.symbols:
         return refused(DenyReason.SYMBOL_NOT_ALLOWED, f"{e.profile.strategy} may not trade {symbol}.")
-    if rules is None or not rules.trading or rules.tick <= 0 or max(rules.step, rules.market_step) <= 0:
+    if not e.listed or (rules is not None and not _tradable(rules)):
         return refused(DenyReason.SYMBOL_NOT_ALLOWED, f"The venue does not list {symbol} as trading.")
     return None
+
+
+def _tradable(rules: Instrument) -> bool:
+    return rules.trading and rules.tick > 0 and max(rules.step, rules.market_step) > 0
 
 
 def side_allowed(e: Entering) -> Refusal | None:

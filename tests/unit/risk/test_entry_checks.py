@@ -22,7 +22,8 @@ ONE_CHANGE_REFUSALS = [
     (R.UNCONFIRMED, {"signal": a.a_signal(confirmed=False)}),
     (R.SUPERSEDED, {"newest": NEWER}),
     (R.SYMBOL_NOT_ALLOWED, {"profile": a.a_profile(symbols=frozenset({a.ETH}))}),
-    (R.SYMBOL_NOT_ALLOWED, {"instrument": None}),
+    (R.SYMBOL_NOT_ALLOWED, {"instrument": None, "listed": False}),
+    (R.NO_MARKET_DATA, {"instrument": None}),  # the venue did not answer: it may in a moment
     (R.SYMBOL_NOT_ALLOWED, {"instrument": a.an_instrument(trading=False)}),
     (R.SYMBOL_NOT_ALLOWED, {"instrument": a.an_instrument(tick=Decimal(0))}),
     (R.SYMBOL_NOT_ALLOWED, {"instrument": a.an_instrument(step=Decimal(0), market_step=Decimal(0))}),

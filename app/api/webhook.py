@@ -19,10 +19,10 @@ from app.api.auth import client_address, is_allowed
 from app.api.body import read_body
 from app.api.deps import Api
 from app.api.errors import CODES, ApiError, declared, refusal
-from app.domain.alert import Alert, Preset
+from app.domain.alert import Preset
 from app.domain.errors import StorageUnavailable
 from app.domain.policy import StrategyProfile
-from app.pipeline.alert import Message, Unreadable, body_to_store, read_message
+from app.pipeline.alert import Message, Unreadable, alert_of, read_message
 from app.ports import PutResult
 
 log = structlog.get_logger(__name__)
@@ -109,7 +109,16 @@ class _Intake:
         if profile is None:
             raise ApiError(401, CODES[401], "no strategy has this name and this secret", field="secret")
         self._check_symbol(message, profile)
-        alert = self._alert(body, message, profile, sender)
+        alert = alert_of(
+            body,
+            message,
+            profile,
+            alert_id=self._api.new_alert_id(),
+            received_at=self._api.clock.now(),
+            sender=sender,
+        )
+        if isinstance(alert, Unreadable):
+            raise refusal(alert)
         try:
             async with asyncio.timeout(rules.storage_timeout_s):
                 await self._check_backlog(message)
@@ -130,24 +139,6 @@ class _Intake:
             raise ApiError(422, CODES[422], f"{profile.strategy} may not trade {symbol}", field="symbol")
         if listed and symbol not in listed and not message.exit_only:
             raise ApiError(422, CODES[422], f"{symbol} is not listed on this exchange", field="symbol")
-
-    def _alert(self, body: bytes, message: Message, profile: StrategyProfile, sender: str) -> Alert:
-        """The alert as it will be stored: without its secret, and readable again without it."""
-        key = message.dedupe_key(profile.strategy)
-        stored = body_to_store(body, message)
-        if isinstance(stored, Unreadable):
-            raise refusal(stored)
-        return Alert(
-            alert_id=self._api.new_alert_id(),
-            strategy=profile.strategy,
-            account=profile.account,
-            symbol=message.symbol,
-            preset=message.preset,
-            dedupe_key=key,
-            body=stored,
-            received_at=self._api.clock.now(),
-            sender=sender,
-        )
 
     async def _check_backlog(self, message: Message) -> None:
         """Shed entries when the workers do not keep up. Exits reduce risk: they are let in for longer."""

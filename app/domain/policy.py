@@ -52,6 +52,15 @@ class RiskPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnRun:
+    """A strategy that the bot runs itself, on live candles, instead of waiting for its alerts."""
+
+    definition: str  # one of `tradingbot strategies`
+    interval: str  # of the candles, e.g. 1h
+    parameters: tuple[tuple[str, Decimal], ...] = ()  # those that differ from the defaults
+
+
+@dataclass(frozen=True, slots=True)
 class StrategyProfile:
     """What one strategy may do: from the registry. None = the account's limit applies."""
 
@@ -66,3 +75,4 @@ class StrategyProfile:
     take_profits: tuple[TakeProfitRule, ...] | None = None  # () = leave by signal or stop only
     min_win_rate: Decimal | None = None
     enabled: bool = True
+    runs: OwnRun | None = None

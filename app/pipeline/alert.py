@@ -8,9 +8,12 @@ Nothing here raises on any input: a message that cannot be read is a value that 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from app.domain.alert import Alert, Preset
 from app.domain.decision import DenyReason, Refusal, Stage
+from app.domain.ids import AlertId
+from app.domain.policy import StrategyProfile
 from app.domain.signal import Signal
 from app.pipeline.message import key_value, native, presets
 from app.pipeline.message.fields import Fields
@@ -22,6 +25,7 @@ __all__ = [
     "Message",
     "Secret",
     "Unreadable",
+    "alert_of",
     "blank_secret",
     "body_to_store",
     "read_message",
@@ -74,6 +78,26 @@ def signal_from(alert: Alert) -> Signal | Refusal:
         prev_size=message.prev_size,
         order_id=message.order_id,
         notes=message.notes,
+    )
+
+
+def alert_of(
+    body: bytes, message: Message, profile: StrategyProfile, *, alert_id: AlertId, received_at: datetime, sender: str
+) -> Alert | Unreadable:
+    """The alert as it will be stored: without its secret, and readable again without it."""
+    stored = body_to_store(body, message)
+    if isinstance(stored, Unreadable):
+        return stored
+    return Alert(
+        alert_id=alert_id,
+        strategy=profile.strategy,
+        account=profile.account,
+        symbol=message.symbol,
+        preset=message.preset,
+        dedupe_key=message.dedupe_key(profile.strategy),
+        body=stored,
+        received_at=received_at,
+        sender=sender,
     )
 
 

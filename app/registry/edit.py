@@ -36,6 +36,10 @@ HEADER = """\
 #   max_entries         entries per position; more than 1 allows adding to it (default: 1)
 #   take_profits        [{reward_risk: 1.5, ratio: 0.5}]; [] = leave by signal or stop only
 #   enabled             false = no new entries; exits go on
+#
+# A strategy that the bot runs itself, on live candles, needs no secret:
+#   runs                one of: tradingbot strategies        interval   of its candles (default: 1h)
+#   parameters          those that differ from the defaults, e.g. {atr_period: 14, factor: 2.5}
 version: 1
 strategies:
 """

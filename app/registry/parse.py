@@ -12,10 +12,11 @@ from decimal import Decimal
 
 import yaml
 
+from app.domain.candle import INTERVALS
 from app.domain.errors import BadRegistry
 from app.domain.ids import AccountId, StrategyId, Symbol
 from app.domain.money import Money
-from app.domain.policy import StrategyProfile, TakeProfitRule
+from app.domain.policy import OwnRun, StrategyProfile, TakeProfitRule
 from app.domain.side import Side
 from app.pipeline.message.fields import decimal
 from app.pipeline.message.model import Malformed
@@ -27,7 +28,9 @@ DEFAULT_ACCOUNT = AccountId("main")
 KEYS = (
     *("secret", "next_secret", "secret_sha256", "next_secret_sha256", "account", "symbols", "sides", "max_notional"),
     *("max_leverage", "risk_per_trade", "max_entries", "take_profits", "min_win_rate", "enabled"),
+    *("runs", "interval", "parameters"),
 )
+_LARGEST = Decimal(10**9)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -131,10 +134,30 @@ class _Reader:
                 take_profits=self.take_profits(*at("take_profits")) if "take_profits" in have else None,
                 min_win_rate=self.share(*at("min_win_rate")) if "min_win_rate" in have else None,
                 enabled=self.flag(*at("enabled")) if "enabled" in have else True,
+                runs=self.own_run(have, node, path),
             ),
             current=self.secret(have, path, "secret"),
             upcoming=self.secret(have, path, "next_secret"),
         )
+
+    def own_run(self, have: Mapping[str, yaml.Node], node: yaml.Node, path: str) -> OwnRun | None:
+        """What the bot runs itself. Whether the definition exists and takes these parameters is for the live engine."""
+        if "runs" not in have:
+            for key in ("interval", "parameters"):
+                if key in have:
+                    raise self.fail(have[key], f"{path}.{key}", "belongs to a strategy that the bot runs: add runs:")
+            return None
+        if "symbols" not in have or not self.items(have["symbols"], f"{path}.symbols"):
+            raise self.fail(node, path, "runs on candles, so it needs symbols, e.g. symbols: [BTCUSDT]")
+        interval = self.text(have["interval"], f"{path}.interval") if "interval" in have else "1h"
+        if interval not in INTERVALS:
+            raise self.fail(have["interval"], f"{path}.interval", f"must be one of {', '.join(INTERVALS)}")
+        given = self.members(have["parameters"], f"{path}.parameters", None) if "parameters" in have else {}
+        numbers = {name: self.any_number(value, f"{path}.parameters.{name}") for name, value in given.items()}
+        return OwnRun(self.name(have["runs"], f"{path}.runs"), interval, tuple(numbers.items()))
+
+    def any_number(self, node: yaml.Node, path: str) -> Decimal:
+        return self.number(node, path, above=-_LARGEST, most=_LARGEST, example="14")
 
     def secret(self, have: Mapping[str, yaml.Node], path: str, key: str) -> bytes | None:
         """From the plain value or from its hash, which is what `add_strategy` writes."""

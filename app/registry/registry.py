@@ -82,7 +82,11 @@ class Registry:
 
     def _shared_profile(self, strategy: StrategyId | None) -> StrategyProfile | None:
         """Who may use WEBHOOK_SECRET: strategies without a secret of their own, and in paper mode newcomers."""
-        without_own = {name: entry for name, entry in self._entries.items() if entry.current is None}
+        without_own = {
+            name: entry
+            for name, entry in self._entries.items()
+            if entry.current is None and entry.profile.runs is None  # what the bot runs itself takes no messages
+        }
         if strategy is None and len(without_own) == 1:
             return next(iter(without_own.values())).profile
         if strategy in without_own:
@@ -119,7 +123,8 @@ class Registry:
             raise BadRegistry(f"{self._path} cannot be read: {error}") from None
         entries = parse(text, file=self._path.name, paper=self._paper, accounts=self._accounts)
         for name, entry in entries.items():
-            if entry.current is None and entry.upcoming is None and self._shared is None:
+            nobody = entry.current is None and entry.upcoming is None and self._shared is None
+            if nobody and entry.profile.runs is None:
                 raise BadRegistry(
                     f"{self._path.name}: strategies.{name} has no secret and WEBHOOK_SECRET is not set; "
                     f"make one with: tradingbot strategy rotate {name}"

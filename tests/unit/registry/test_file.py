@@ -8,7 +8,7 @@ import pytest
 from app.domain.errors import BadRegistry
 from app.domain.ids import AccountId
 from app.domain.money import Money
-from app.domain.policy import TakeProfitRule
+from app.domain.policy import OwnRun, TakeProfitRule
 from app.domain.side import Side
 from app.registry.edit import HEADER
 from app.registry.parse import Entry, parse
@@ -151,3 +151,41 @@ def test_paper_trading_takes_simple_secrets() -> None:
 def test_hashes_may_look_like_numbers() -> None:
     text = f"strategies:\n  a: {{secret_sha256: {'1' * 64}}}\n"
     assert read(text)["a"].current == bytes.fromhex("1" * 64)
+
+
+# --- strategies that the bot runs itself ---------------------------------------------------------------
+
+
+def test_a_strategy_that_the_bot_runs_itself() -> None:
+    text = """
+strategies:
+  own:
+    runs: supertrend
+    interval: 4h
+    parameters: {atr_period: 14, factor: 2.5, shift: -1}
+    symbols: [BTCUSDT]
+  usual:
+    runs: ema_cross
+    symbols: [ETHUSDT]
+"""
+    own, usual = (read(text)[name].profile.runs for name in ("own", "usual"))
+    parameters = (("atr_period", Decimal(14)), ("factor", Decimal("2.5")), ("shift", Decimal(-1)))
+    assert own == OwnRun("supertrend", "4h", parameters)
+    assert usual == OwnRun("ema_cross", "1h")
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("interval: 1h", "interval belongs to a strategy that the bot runs: add runs:"),
+        ("parameters: {a: 1}", "parameters belongs to a strategy"),
+        ("runs: supertrend", "needs symbols"),
+        ("{runs: supertrend, symbols: [], interval: 1h}", "needs symbols"),
+        ("{runs: supertrend, symbols: [BTCUSDT], interval: 7m}", "interval must be one of 1m, 3m"),
+        ("{runs: supertrend, symbols: [BTCUSDT], parameters: {factor: big}}", "parameters.factor"),
+        ("{runs: supertrend, symbols: [BTCUSDT], parameters: [1]}", "must be a mapping"),
+        ("{runs: two words, symbols: [BTCUSDT]}", "runs may have up to 64 letters"),
+    ],
+)
+def test_what_is_wrong_with_one_is_said(lines: str, said: str) -> None:
+    assert said in complaint(f"strategies:\n  own:\n    {lines}\n")

@@ -194,3 +194,14 @@ def test_a_removed_strategy_is_out(world: World) -> None:
     world.clock.advance(1)
     assert who(registry, "a", secret) is None
     assert registry.profile(StrategyId("a")) is None
+
+
+def test_what_the_bot_runs_itself_needs_no_secret_and_answers_to_none(world: World) -> None:
+    world.path.write_text("strategies: {own: {runs: supertrend, symbols: [BTCUSDT]}, sent: {symbols: [BTCUSDT]}}\n")
+    registry = world.registry()
+    assert [profile.runs is not None for profile in registry.profiles()] == [True, False]
+    assert who(registry, "sent", SHARED) == "sent"
+    assert who(registry, "own", SHARED) is None
+    assert who(registry, None, SHARED) == "sent"
+    world.path.write_text("strategies: {own: {runs: supertrend, symbols: [BTCUSDT]}}\n")
+    assert world.registry(shared="").profile(StrategyId("own")) is not None

@@ -131,8 +131,8 @@ class LiveEngine:
                 if done:
                     break
         finally:
-            if not waiting.done():
-                waiting.cancel()
+            waiting.cancel()
+            await asyncio.wait({waiting})  # the feed is closed after this, and only one may be at it
         if told:
             await self.outbox.put(f"feed/{'/'.join(market)}/{due:%Y%m%dT%H%M}/back", f"✅ {_said(market)} is back.")
         return waiting.result()

@@ -20,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo serve test check format lock clean
+.PHONY: help setup setup-dev demo serve test check parity format lock clean
 
 help: ## this list
 	@echo "make <target>"
@@ -66,6 +66,13 @@ check: .venv/.dev ## format, lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+parity: .venv/.dev ## run the exported scripts under PineTS and PyneCore, and compare (installs them into var/parity)
+	@mkdir -p var/parity/node && cp tests/parity/package.json tests/parity/package-lock.json var/parity/node
+	@cd var/parity/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@test -x var/parity/pyne/bin/python || $(PYTHON) -m venv var/parity/pyne
+	@$(BIN)/uv pip install --quiet --python var/parity/pyne/bin/python --require-hashes -r tests/parity/requirements.txt
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/parity -p no:cacheprovider
 
 format: .venv/.dev ## rewrite to the house format
 	$(BIN)/ruff format .

@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,8 @@ from app.adapters.db.database import Database
 from app.adapters.exchanges.binance.config import BinanceConfig
 from app.adapters.exchanges.binance.exchange import BinanceExchange
 from app.adapters.local import LocalDoorbell, LocalRateLimiter
+from app.adapters.market_data.binance import BinanceHistory, BinanceKlines
+from app.adapters.market_data.live import LiveCandles
 from app.adapters.metrics import GaugeSampler, PrometheusMetrics
 from app.adapters.redis.client import connect
 from app.adapters.redis.doorbell import RedisDoorbell
@@ -33,12 +35,17 @@ from app.caretaker import Caretaker, CaretakerConfig
 from app.domain.errors import OperatorError, VenueUnavailable
 from app.domain.ids import AccountId, AlertId, Symbol
 from app.domain.money import Money
+from app.history import CandleSeries
+from app.live.engine import LiveEngine, definition_of
+from app.live.intake import OwnAlerts
 from app.pipeline.bot import Bot, Health, Timing
 from app.pipeline.controls import Controls
 from app.pipeline.verdict import Jury
-from app.ports import Clock, Doorbell, Notifier, RateLimiter, Records
+from app.ports import Bell, Clock, Doorbell, Notifier, RateLimiter, Records
 from app.registry import Registry
 from app.settings import Mode, Settings
+from app.strategies.registry import definition
+from app.strategies.signals import Signals
 from app.worker import Worker, WorkerConfig
 
 log = structlog.get_logger(__name__)
@@ -116,6 +123,7 @@ class Application:
     bot: Bot
     api: Api
     worker: Worker
+    live: LiveEngine
     notes: tuple[str, ...]  # who sits in which seat
     _opening: Sequence[Callable[[], Awaitable[None]]]
     _closing: Sequence[Callable[[], Awaitable[None]]]
@@ -134,6 +142,7 @@ class Application:
         """Work until told to stop."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.worker.run(stop))
+            tasks.create_task(self.live.run(stop))
             tasks.create_task(self._follow_instruments(stop))
 
     async def _follow_instruments(self, stop: asyncio.Event) -> None:
@@ -185,6 +194,7 @@ def build(
     switches = Controls(
         database.events, database.records, (ACCOUNT,), clock=clock, doorbell=worker, equity=venue.equity
     )
+    live, leave_candles = _live(settings, database, registry, metrics, bell=worker, clock=clock)
     api = Api(
         inbox=database.inbox,
         queries=database.queries,
@@ -202,17 +212,42 @@ def build(
         paper=settings.paper,
         intake=IntakeRules(settings.server.allowed_senders, settings.server.trusted_proxies),
     )
-    return Application(
-        settings,
-        database,
-        venue,
-        bot,
-        api,
-        worker,
-        seats.notes,
-        [*opening, sampler.start],
-        [sampler.close, seats.close, notifier.close, *closing],
+    begin = (*opening, sampler.start)
+    end = (sampler.close, seats.close, notifier.close, leave_candles, *closing)
+    return Application(settings, database, venue, bot, api, worker, live, seats.notes, begin, end)
+
+
+def _live(
+    settings: Settings,
+    database: Database,
+    registry: Registry,
+    metrics: PrometheusMetrics,
+    *,
+    bell: Bell,
+    clock: Clock,
+) -> tuple[LiveEngine, Callable[[], Awaitable[None]]]:
+    """The engine of the registry's own strategies, on the venue's candles; and what closes its connections."""
+    candles = BinanceHistory(clock=clock, base_url=settings.venue.rest_url)
+    folder = settings.intake.strategies_dir
+
+    def warm_up(name: str, parameters: Mapping[str, float]) -> int:
+        found = definition(name, folder)
+        return found.warm_up(found.check(parameters))
+
+    def signals(name: str, parameters: Mapping[str, float], series: CandleSeries) -> Signals:
+        return definition(name, folder).signals(series, parameters)
+
+    engine = LiveEngine(
+        feed=LiveCandles(candles, BinanceKlines(settings.venue.ws_url), clock),
+        profiles=registry.profiles,
+        definition=definition_of(warm_up, signals),
+        take=OwnAlerts(database.inbox, bell, clock, new_alert_id),
+        records=database.records,
+        outbox=database.outbox,
+        metrics=metrics,
+        clock=clock,
     )
+    return engine, candles.close
 
 
 def _caretaker(settings: Settings, bot: Bot, name: str) -> Caretaker:

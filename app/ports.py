@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from app.domain.alert import Alert, AlertState
-from app.domain.candle import Candle, MarketView
+from app.domain.candle import MarketView
 from app.domain.decision import DenyReason
 from app.domain.events import Event, PositionClosed, Recorded
 from app.domain.ids import AccountId, AlertId, ClientOrderId, StrategyId, Symbol
@@ -36,21 +36,6 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Real seconds."""
-        ...
-
-
-# --- public market data ----------------------------------------------------------------------------
-
-
-class CandleFeed(Protocol):
-    """Closed candles of public markets, the same for every account."""
-
-    async def history(self, symbol: Symbol, interval: str, bars: int) -> Sequence[Candle]:
-        """The newest closed candles, oldest first; fewer when the market is younger."""
-        ...
-
-    def closed(self, symbol: Symbol, interval: str, after: datetime) -> AsyncIterator[Candle]:
-        """Each candle that opened after `after`, once it has closed: in order, none twice, gaps filled in."""
         ...
 
 

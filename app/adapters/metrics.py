@@ -35,6 +35,7 @@ ALARMS = frozenset(
     {
         "conditional_rejected_at_trigger",
         "entries_halted",
+        "feed_silent",
         "flattened",
         "naked_position",
         "position_adopted",

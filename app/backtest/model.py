@@ -74,6 +74,7 @@ class Costs:
     taker_fee_rate: float = 0.0005
     maker_fee_rate: float = 0.0002  # targets rest in the book
     slippage_rate: float = 0.0001  # of the price, against every market and stop order
+    market_targets: bool = False  # True: targets are triggered market orders, as the live bot places them
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,12 +1,15 @@
 """What every command does the same way: settings, time, and how answers are printed."""
 
+import difflib
 import json
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from app.domain.errors import OperatorError
 from app.log import configure_logging, register_secrets
 from app.settings import Settings, load_settings
 
@@ -30,3 +33,12 @@ def console() -> Console:
     """As wide as the terminal; plain text of a fixed width in a pipe."""
     wide = None if sys.stdout.isatty() else WIDE
     return Console(file=sys.stdout, width=wide, highlight=False, soft_wrap=False)
+
+
+def one_of(option: str, value: str, allowed: Sequence[str]) -> None:
+    """Raises OperatorError that names what is allowed, and the one that was probably meant."""
+    if value in allowed:
+        return
+    near = difflib.get_close_matches(value, allowed, 1)
+    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(allowed)}"
+    raise OperatorError(f"{option}: there is no {value}; {hint}")

@@ -21,8 +21,9 @@ from app.domain.ids import StrategyId, Symbol
 from app.domain.policy import OwnRun, StrategyProfile
 from app.endurance import survive
 from app.history import CandleSeries
+from app.live.feed import CandleFeed
 from app.live.wish import message, wish
-from app.ports import CandleFeed, Clock, Metrics, Outbox, Records
+from app.ports import Clock, Metrics, Outbox, Records
 from app.strategies.signals import Signals
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,7 @@ class LiveConfig:
     registry_s: float = 5.0  # between looks at which strategies there are
     grace_s: float = 30.0  # a candle may be this late before its feed counts as silent
     again_s: float = 1.0  # after trouble
+    mended_s: float = 60.0  # between tries of what a person must mend
 
 
 @dataclass(slots=True)
@@ -93,13 +95,23 @@ class LiveEngine:
         seen: datetime | None = None
         while True:
             candles: deque[Candle] = deque(maxlen=await self._bars_needed(market))
-            await survive(self._live_through(market, candles, seen), self.metrics, pause_s=self.config.again_s)
+            await survive(self._live_or_tell(market, candles, seen), self.metrics, pause_s=self.config.again_s)
             seen = candles[-1].open_time if candles else seen
 
     async def _bars_needed(self, market: Market) -> int:
         """Four warm-ups: strategies are exact when what came before their history is forgotten."""
         warm_ups = [await self._warm_up(profile) for profile in self._on(market)]
         return max([_LEAST_BARS, *(4 * bars for bars in warm_ups)])
+
+    async def _live_or_tell(self, market: Market, candles: deque[Candle], seen: datetime | None) -> None:
+        """What a person must mend (there is no such market) is told once an hour: a strategy waits in vain for it."""
+        try:
+            await self._live_through(market, candles, seen)
+        except OperatorError as error:
+            log.warning("a market cannot be followed", market="/".join(market), error=str(error))
+            text = f"🚨 {_said(market)} cannot be followed: {error}"
+            await self.outbox.put(f"feed/{'/'.join(market)}/{self.clock.now():%Y%m%dT%H}/impossible", text)
+            await asyncio.sleep(self.config.mended_s)
 
     async def _live_through(self, market: Market, candles: deque[Candle], seen: datetime | None) -> None:
         symbol, interval = market
@@ -108,7 +120,7 @@ class LiveEngine:
             await self.clock.sleep(self.config.again_s)  # a market without a single closed candle
             return
         await self._consider(market, candles, seen)
-        async with aclosing(self.feed.closed(symbol, interval, candles[-1].open_time)) as closing:  # type: ignore[type-var]
+        async with aclosing(self.feed.closed(symbol, interval, candles[-1].open_time)) as closing:
             while True:
                 candle = await self._next(market, closing.__anext__(), candles[-1].open_time)
                 before = candles[-1].open_time

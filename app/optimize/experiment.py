@@ -4,12 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from app.backtest.engine import Scores, backtest, sweep_markets
-from app.backtest.metrics import returns
 from app.backtest.model import Costs, Funding, Rules, Run
-from app.history import CandleSeries, Floats
+from app.history import CandleSeries
 from app.optimize.evaluate import Objective, Scored
 from app.optimize.space import Point
 from app.strategies.definition import StrategyDefinition
@@ -67,13 +64,6 @@ class Experiment:
         Nothing is said on those: a strategy is silent for exactly its warm-up.
         """
         return replace(self, markets=tuple(market[max(begin - warm_up, 0) : end] for market in self.markets))
-
-    def returns(self, points: Sequence[Point], market: int = 0) -> Floats:
-        """Returns per bar of each point, shape (bars, points): the bars before every warm-up is over are left out."""
-        runs = [self.run(point, market) for point in points]
-        columns = [returns(run) for run in runs]
-        shortest = min(map(len, columns))
-        return np.column_stack([column[len(column) - shortest :] for column in columns])
 
     def about(self) -> dict[str, Any]:
         """All that decides the results, as text: what makes two experiments the same."""

@@ -52,7 +52,7 @@ class Study:
 
     def __init__(self, space: SearchSpace, about: dict[str, Any], config: StudyConfig, path: Path | None) -> None:
         """`about` names all that decides the results (strategy, data, costs, objective): a study never mixes two."""
-        self.space, self.config = space, config
+        self.space, self.config, self.path = space, config, path
         self._optuna = optuna.create_study(
             study_name="study",
             storage=_storage(path),

@@ -55,7 +55,7 @@ def assemble(env: Environment, warnings: tuple[str, ...]) -> Settings:
         telegram=TelegramConfig(env.TELEGRAM_BOT_TOKEN, env.TELEGRAM_CHAT_IDS, env.TELEGRAM_BASE_URL)
         if env.TELEGRAM_BOT_TOKEN
         else None,
-        intake=IntakeConfig(env.STRATEGIES_FILE, env.WEBHOOK_SECRET),
+        intake=IntakeConfig(env.STRATEGIES_FILE, env.STRATEGIES_DIR, env.WEBHOOK_SECRET),
         keys=KeysConfig(env.SECRET_KEY, env.ENCRYPTION_KEY),
         risk=_risk(env),
         verdict=VerdictPolicy(env.AI_QUORUM, env.AI_MIN_CONFIDENCE, env.AI_LSTM_VETO, env.AI_DEADLINE_S),
@@ -80,6 +80,8 @@ def contradictions(env: Environment) -> Iterator[str]:
         yield "DATABASE_URL names no file: nothing would survive a restart; use sqlite:///var/tradingbot.sqlite3"
     if env.DATA_DIR is not None and not env.DATA_DIR.is_dir():
         yield f"DATA_DIR={env.DATA_DIR} is not a folder: name one with Parquet candles, or leave it empty"
+    if env.STRATEGIES_DIR is not None and not env.STRATEGIES_DIR.is_dir():
+        yield f"STRATEGIES_DIR={env.STRATEGIES_DIR} is not a folder: name one with strategies, or leave it empty"
     if bool(env.TELEGRAM_BOT_TOKEN) != bool(env.TELEGRAM_CHAT_IDS):
         yield "TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_IDS belong together: set both or neither"
     if env.TRADING_MODE is Mode.PAPER and env.PORT == env.SIMULATOR_PORT:

@@ -100,6 +100,7 @@ class Environment(BaseSettings):
     ALLOWED_SENDERS: Annotated[tuple[Network, ...], BeforeValidator(_networks)] | None = None
     WEBHOOK_SECRET: SecretStr | None = None
     STRATEGIES_FILE: Path = Path("strategies.yaml")
+    STRATEGIES_DIR: Path | None = None
     SECRET_KEY: SecretStr | None = None
     ENCRYPTION_KEY: SecretStr | None = None
 

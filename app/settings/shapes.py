@@ -73,6 +73,7 @@ class TelegramConfig:
 @dataclass(frozen=True, slots=True)
 class IntakeConfig:
     strategies_file: Path
+    strategies_dir: Path | None  # of the user's own strategies; None = ./strategies, when it is there
     webhook_secret: SecretStr | None  # accepted from strategies that have no secret of their own
 
 

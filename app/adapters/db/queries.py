@@ -12,9 +12,11 @@ from app.adapters.db.store import Store
 from app.adapters.db.tables import alerts, events, orders, trades
 from app.domain.alert import Alert, AlertState
 from app.domain.codec import decode
-from app.domain.events import PositionClosed, Recorded
-from app.domain.ids import AlertId, alert_stream
+from app.domain.events import PositionClosed, Recorded, SignalRead, VerdictReached
+from app.domain.ids import AlertId, StrategyId, Symbol, alert_stream
 from app.domain.position import Position
+from app.domain.signal import Signal
+from app.domain.verdict import Verdict
 from app.ports import AlertLine, OrderRow, Trade
 
 
@@ -39,6 +41,27 @@ class SqlQueries:
             if row is None:
                 return None
             return stored_alert(row), [recorded(item) for item in await connection.execute(story)]
+
+    async def verdicts(self, strategy: StrategyId, symbol: Symbol) -> Sequence[tuple[Signal, Verdict]]:
+        """Every verdict on an alert of this strategy and symbol, the oldest first."""
+        streams = sa.select(sa.literal(alert_stream("")) + alerts.c.alert_id).where(
+            alerts.c.strategy == strategy, alerts.c.symbol == symbol
+        )
+        query = (
+            sa.select(events)
+            .where(events.c.stream.in_(streams), events.c.type.in_([SignalRead.__name__, VerdictReached.__name__]))
+            .order_by(events.c.seq)
+        )
+        signals: dict[str, Signal] = {}
+        found: list[tuple[Signal, Verdict]] = []
+        async with self._store.read() as connection:
+            for row in await connection.execute(query):
+                match recorded(row).event:
+                    case SignalRead(signal):
+                        signals[row.stream] = signal
+                    case VerdictReached(verdict):
+                        found.append((signals[row.stream], verdict))
+        return found
 
     async def orders(self, *, limit: int, before: str | None = None) -> Sequence[OrderRow]:
         query = sa.select(orders).order_by(orders.c.seq.desc()).limit(limit)

@@ -88,11 +88,5 @@ def test_a_window_in_which_nothing_can_be_chosen_is_not_traded():
     assert found.efficiency is None
 
 
-def test_returns_of_points_with_different_warm_ups_line_up_at_the_end():
-    matrix = an_experiment().returns([POINTS[0], POINTS[-1]])
-    longest = max(CROSS.warm_up(POINTS[0]), CROSS.warm_up(POINTS[-1]))
-    assert matrix.shape == (len(SERIES) - longest - 1, 2)
-
-
 def test_the_windows_are_where_they_say():
     assert windows(100, 1, 0.5) == [Window((1, 34), (34, 100))]

@@ -1,0 +1,99 @@
+"""What every command that tests strategies does the same way: candles to test on, size of positions, progress.
+
+What cannot be had (a folder without the market, two ways to say the size) raises OperatorError with what to do.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from app.backtest.model import Funding, Rules, Sizing
+from app.candle_store.store import CandleStore
+from app.commands.options import CANDLES
+from app.domain.errors import BadSettings, OperatorError
+from app.history import CandleSeries, synthetic
+
+START = datetime(2023, 1, 1, tzinfo=UTC)  # of generated candles
+LATER, EARLIER = datetime(9999, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)
+
+Told = Callable[[int, int, str], None]  # done, total, text
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Candles to test on, with the funding that is known for them."""
+
+    series: CandleSeries
+    funding: Funding | None
+
+
+def market(
+    data_dir: Path | None,
+    exchange: str | None,
+    symbol: str,
+    interval: str,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    bars: int,
+    seed: int,
+) -> Market:
+    """From the folder; where there is none `bars` generated candles, which say in `source` what they are."""
+    if data_dir is None and CANDLES.is_dir():
+        data_dir = CANDLES
+    if data_dir is None:
+        return Market(_between(synthetic(symbol, interval, bars, seed, START), start, end), None)
+    store = CandleStore(data_dir, exchange)
+    found = store.funding(symbol)
+    return Market(_between(store.read(symbol, interval), start, end), Funding(*found) if found else None)
+
+
+def _between(series: CandleSeries, start: datetime | None, end: datetime | None) -> CandleSeries:
+    """Raises BadSettings when nothing is left, saying what there is."""
+    chosen = series.between(start or EARLIER, end or LATER)
+    if len(series) and not len(chosen):
+        there = [datetime.fromtimestamp(int(series.ts[at]) / 1000, UTC).strftime("%Y-%m-%d") for at in (0, -1)]
+        raise BadSettings(f"no candles of {series.symbol} in that time; there are some from {there[0]} to {there[1]}")
+    return chosen
+
+
+def sizing(*, risk: float | None, quantity: float | None, share: float | None) -> tuple[Sizing, float]:
+    """Which of the three was given, and how much. Raises OperatorError when more than one is."""
+    given = [
+        (way, size)
+        for way, size in ((Sizing.RISK, risk), (Sizing.QUANTITY, quantity), (Sizing.EQUITY, share))
+        if size is not None
+    ]
+    if len(given) > 1:
+        raise OperatorError("--risk, --quantity and --share are three ways to say the size: give one")
+    return given[0] if given else (Rules().sizing, Rules().size)
+
+
+def limit_of(way: Sizing, asked: float | None) -> float:
+    """Notional of a position at most: what was asked, else as live for RISK and none for the others."""
+    if asked is not None:
+        return asked
+    return Rules().max_notional if way is Sizing.RISK else float("inf")
+
+
+@contextmanager
+def progress(title: str, *, quiet: bool) -> Iterator[Told]:
+    """A bar on stderr, gone when done; gives what to call with (done, total, text)."""
+    if quiet:
+        yield lambda done, total, text: None  # noqa: ARG005 - the signature is Told's
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[said]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(title, total=None, said="")
+        yield lambda done, total, text: shown.update(task, completed=done, total=total, said=text)

@@ -20,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo serve test check parity format lock clean
+.PHONY: help setup setup-dev demo serve test check parity bench format lock clean
 
 help: ## this list
 	@echo "make <target>"
@@ -59,6 +59,7 @@ serve: .venv/.product ## run the bot (paper mode unless .env says otherwise)
 	@$(BIN)/tradingbot serve
 
 test: .venv/.dev ## set up and pass every test (WORKERS=n processes, 4 by default)
+	@$(BIN)/python -m app.backtest.kernel  # compiled once here, not once in each process
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: .venv/.dev ## format, lint, types, import contracts
@@ -69,10 +70,15 @@ check: .venv/.dev ## format, lint, types, import contracts
 
 parity: .venv/.dev ## run the exported scripts under PineTS and PyneCore, and compare (installs them into var/parity)
 	@mkdir -p var/parity/node && cp tests/parity/package.json tests/parity/package-lock.json var/parity/node
-	@cd var/parity/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@cd var/parity/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --ignore-scripts --no-audit --no-fund
 	@test -x var/parity/pyne/bin/python || $(PYTHON) -m venv var/parity/pyne
 	@$(BIN)/uv pip install --quiet --python var/parity/pyne/bin/python --require-hashes -r tests/parity/requirements.txt
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/parity -p no:cacheprovider
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal tests/parity
+
+bench: .venv/.dev ## time the backtest engine beside others (installs them into var/peers), and write docs/benchmarks.md
+	@test -x var/peers/venv/bin/python || $(PYTHON) -m venv var/peers/venv
+	@$(BIN)/uv pip install --quiet --python var/peers/venv/bin/python --require-hashes -r benchmarks/requirements.txt
+	$(BIN)/python -m benchmarks.run --date "$$(date -u +%F)"
 
 format: .venv/.dev ## rewrite to the house format
 	$(BIN)/ruff format .

@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,8 +35,8 @@ from app.caretaker import Caretaker, CaretakerConfig
 from app.domain.errors import OperatorError, VenueUnavailable
 from app.domain.ids import AccountId, AlertId, Symbol
 from app.domain.money import Money
-from app.history import CandleSeries
-from app.live.engine import LiveEngine, definition_of
+from app.live.definitions import definitions_in
+from app.live.engine import LiveEngine
 from app.live.intake import OwnAlerts
 from app.pipeline.bot import Bot, Health, Timing
 from app.pipeline.controls import Controls
@@ -44,8 +44,6 @@ from app.pipeline.verdict import Jury
 from app.ports import Bell, Clock, Doorbell, Notifier, RateLimiter, Records
 from app.registry import Registry
 from app.settings import Mode, Settings
-from app.strategies.registry import definition
-from app.strategies.signals import Signals
 from app.worker import Worker, WorkerConfig
 
 log = structlog.get_logger(__name__)
@@ -228,19 +226,10 @@ def _live(
 ) -> tuple[LiveEngine, Callable[[], Awaitable[None]]]:
     """The engine of the registry's own strategies, on the venue's candles; and what closes its connections."""
     candles = BinanceHistory(clock=clock, base_url=settings.venue.rest_url)
-    folder = settings.intake.strategies_dir
-
-    def warm_up(name: str, parameters: Mapping[str, float]) -> int:
-        found = definition(name, folder)
-        return found.warm_up(found.check(parameters))
-
-    def signals(name: str, parameters: Mapping[str, float], series: CandleSeries) -> Signals:
-        return definition(name, folder).signals(series, parameters)
-
     engine = LiveEngine(
         feed=LiveCandles(candles, BinanceKlines(settings.venue.ws_url), clock),
         profiles=registry.profiles,
-        definition=definition_of(warm_up, signals),
+        definition=definitions_in(settings.intake.strategies_dir),
         take=OwnAlerts(database.inbox, bell, clock, new_alert_id),
         records=database.records,
         outbox=database.outbox,

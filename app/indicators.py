@@ -4,12 +4,12 @@ Computed by TA-Lib, wrapped so that every function behaves alike: any sequence o
 the warm-up (empty ones too) give all NaN, and element `i` depends on elements `0..i` only. A wrong period or arrays of
 different lengths raise ValueError; nothing else can fail.
 
-Warm-up. Pine Script (by the formulas of its reference manual) and TA-Lib differ in how a recursive average starts:
-`ta.ema` starts from its first input, TA-Lib's EMA from the mean of the first `period` inputs; `ta.rma`, which is behind
-`ta.rsi` and `ta.atr`, starts from that mean in both; `ta.atr` takes the first bar's high - low for a true range where
-TA-Lib leaves that bar out, so its first value comes one bar later. The start is forgotten exponentially: with an EMA of
-period n the difference shrinks by (n - 1) / (n + 1) per bar, to under 0.1 % of itself after 3.5 n bars, and with
-Wilder's smoothing after 7 n. Give at least that much history where values should match a chart.
+Warm-up. Pine and TA-Lib start `ta.ema`, `ta.rma` and `ta.rsi` alike, from the mean of the first `period` values. Two
+differ: `ta.atr` takes the first bar's high - low for a true range where TA-Lib leaves that bar out, so its first value
+comes one bar earlier there; and TA-Lib's MACD starts its fast average only where the slow one starts. The start is
+forgotten exponentially: with an EMA of period n the difference shrinks by (n - 1) / (n + 1) per bar, to under 0.1 % of
+itself after 3.5 n bars, and with Wilder's smoothing after 7 n. Give at least that much history where values should match
+a chart.
 """
 
 from typing import NamedTuple
@@ -45,7 +45,7 @@ def sma(values: ArrayLike, period: int) -> Array:
 def ema(values: ArrayLike, period: int) -> Array:
     """Exponential moving average with smoothing 2 / (period + 1). (n,) -> (n,); first value at index period - 1.
 
-    Starts from the mean of the first `period` values; Pine's `ta.ema` starts from the first value.
+    Starts from the mean of the first `period` values, as Pine's `ta.ema` does.
     """
     (series,) = _series(values)
     _check_period(period, least=1)
@@ -68,7 +68,7 @@ def macd(values: ArrayLike, fast: int = 12, slow: int = 26, signal: int = 9) -> 
     """Moving average convergence/divergence (Appel). (n,) -> three (n,); first values at slow + signal - 2.
 
     Both averages start together at index slow - 1, so the early fast average differs a little from `ema(fast)`;
-    Pine's line starts earlier because its averages start at the first value.
+    Pine's line starts earlier: its fast average does not wait for the slow one.
     """
     (series,) = _series(values)
     for period in (fast, slow):

@@ -97,8 +97,9 @@ def _versions() -> list[str]:
 
 HEAD = """# Benchmarks
 
-Written by `make bench` on {date}: {machine}; {versions}. The machine was not idle, so ratios count and seconds are a
-guide.
+Written by `make bench` on {date}: {machine};
+{versions}.
+Ratios count; seconds are a guide, for nothing keeps other programs off the machine.
 
 How it is measured: every engine in a process of its own, the caches filled by a first call, then in turn
 A B C A B C, medians of {repeats}. Work under 50 ms is repeated within a turn. The market is generated

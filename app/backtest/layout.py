@@ -10,13 +10,12 @@ from app.history import Floats, Stamps
 from app.strategies.signals import Flags
 
 _CASH_FIELDS = (
-    *("cash", "elsewhere_profit", "elsewhere_margin", "room"),
-    *("previous", "peak", "drawdown", "total", "squares", "down", "summed"),
+    *("cash", "previous", "peak", "drawdown", "total", "squares", "down", "summed"),
     *("gains", "lost", "fees", "funding", "filled"),
 )
 _COUNTS = ("bars_held", "rows", "wins", "losses", "liquidations", "ruined")
 ACCOUNT = np.dtype([*((name, np.float64) for name in _CASH_FIELDS), *((name, np.int64) for name in _COUNTS)])
-"""The money, and running sums for the figures. `room` is the notional other symbols leave; inf on one market."""
+"""The money, and running sums for the figures."""
 
 POSITION = np.dtype(
     [
@@ -43,8 +42,11 @@ SIZINGS = tuple(Sizing)  # TERMS has the place in it
 
 TERMS = np.dtype(
     [
-        *((name, np.float64) for name in ("equity", "size", "leverage", "max_notional", "stop_rate", "target_rate")),
-        *((name, np.float64) for name in ("trailing_rate", "maintenance_rate", "step", "min_notional")),
+        *((name, np.float64) for name in ("equity", "size", "leverage", "max_notional", "max_exposure_rate")),
+        *(
+            (name, np.float64)
+            for name in ("stop_rate", "target_rate", "trailing_rate", "maintenance_rate", "step", "min_notional")
+        ),
         *((name, np.float64) for name in ("fee", "target_fee", "slippage", "target_slippage", "bars_per_year")),
         *((name, np.int64) for name in ("sizing", "max_entries", "longs", "shorts", "chart", "whole")),
     ]

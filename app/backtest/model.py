@@ -54,6 +54,7 @@ class Rules:
     size: float = 0.01
     leverage: int = 5  # the most that is borrowed: notional / equity
     max_notional: float = 10_000.0  # per symbol; inf = no limit
+    max_exposure_rate: float = 2.0  # notional / equity; inf = no limit
     stop_rate: float = float("nan")  # stop distance / fill price, for signals that bring no stop; NaN = none
     target_rate: float = float("nan")  # likewise for targets
     targets: tuple[TargetRule, ...] = ()  # made from the stop distance where the signal brings no target

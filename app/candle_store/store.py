@@ -82,7 +82,7 @@ class CandleStore:
             raise BadSettings(
                 f"{market.name}: {len(wrong)} impossible bars, the first at {at}; tradingbot data report names them"
             )
-        source = f"{market.exchange or 'files'} {market.interval}"
+        source = f"{market.exchange or f'folder {self.root.resolve().name},'} {market.interval}"
         return CandleSeries(symbol=market.symbol, interval=market.interval, source=source, **columns)
 
     def funding(

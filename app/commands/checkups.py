@@ -21,6 +21,7 @@ from app.adapters.redis.client import FAILURES, connect
 from app.adapters.telegram.notifier import NotDelivered, TelegramNotifier
 from app.commands.storage import database_file
 from app.domain.errors import OperatorError, StorageUnavailable, TradingBotError
+from app.live.definitions import why_not
 from app.log import redact
 from app.registry import Registry
 from app.settings import Mode, Settings
@@ -199,7 +200,14 @@ async def strategies(found: Settings) -> list[Finding]:
         monotonic=time.monotonic,
         alarm=lambda _: None,
     )
-    count = len(registry.profiles())
+    profiles = registry.profiles()
+    count = len(profiles)
+    for one in profiles:
+        why = why_not(one.runs, found.intake.strategies_dir) if one.runs else None
+        if why is not None:
+            return [
+                Finding("strategies", Level.FAIL, f"{one.strategy} cannot run: {why}", "mend its line, or the file")
+            ]
     if not count and secret is None:
         do = "tradingbot strategy add NAME, or set WEBHOOK_SECRET"
         return [Finding("strategies", Level.WARN, "nobody may send alerts", do)]

@@ -13,6 +13,7 @@ from rich.table import Table
 from app.backtest.metrics import metrics
 from app.backtest.model import Run
 from app.backtest.statistics import Statistics, assess
+from app.history import CandleSeries
 from app.optimize.evaluate import Objective, Scored
 from app.optimize.experiment import Experiment
 from app.optimize.search import Luck
@@ -138,7 +139,7 @@ def show(result: Result, console: Console, paths: Mapping[str, Path]) -> None:
     console.print(_top(result))
     if result.followed is not None:
         console.print("[bold]Walk-forward: chosen on the past, traded on what followed[/]")
-        console.print(_windows(result.followed, first))
+        console.print(_windows(result.followed, first, result.study.space.names))
     console.print("[bold]How much of it is luck[/]")
     for line in _verdict(result):
         console.print(f"• {line}", markup=False)
@@ -168,7 +169,7 @@ def _figure(name: str, value: float) -> str:
     return text.count(round(value)) if name == "trades" else text.ratio(value)
 
 
-def _windows(followed: WalkForward, series: Any) -> Table:
+def _windows(followed: WalkForward, series: CandleSeries, names: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("traded from", "to", "chosen", "Sharpe when chosen", "Sharpe traded"):
         table.add_column(name, justify="left" if name == "chosen" else "right")
@@ -178,7 +179,7 @@ def _windows(followed: WalkForward, series: Any) -> Table:
         if fold.chosen is None:
             table.add_row(*span, "nothing: too few trades", "-", "-")
             continue
-        said = " ".join(f"{name}={value:g}" for name, value in fold.chosen.point.items())
+        said = " ".join(f"{name}={fold.chosen.point[name]:g}" for name in names)
         table.add_row(*span, escape(said), text.ratio(fold.chosen.figures["sharpe"]), text.ratio(fold.sharpe))
     return table
 

@@ -44,7 +44,7 @@ def market(
     seed: int,
 ) -> Market:
     """From the folder; where there is none `bars` generated candles, which say in `source` what they are."""
-    if data_dir is None and CANDLES.is_dir():
+    if data_dir is None and next(CANDLES.rglob("*.parquet"), None) is not None:
         data_dir = CANDLES
     if data_dir is None:
         return Market(_between(synthetic(symbol, interval, bars, seed, START), start, end), None)

@@ -9,7 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from app.commands import shared
-from app.domain.policy import StrategyProfile
+from app.domain.errors import OperatorError
+from app.domain.policy import OwnRun, StrategyProfile
+from app.live.definitions import why_not
+from app.pine.script import parse_params
 from app.registry import Registry, add_strategy, finish_rotation
 from app.registry import rotate as rotate_secret
 from app.settings import Settings
@@ -46,12 +49,21 @@ def add(  # noqa: PLR0917 - typer hands every option over by name
     max_notional: Annotated[Decimal | None, _limit("USDT per position.")] = None,
     max_leverage: Annotated[int | None, typer.Option(min=1, help="At most the account's own limit.")] = None,
     risk_per_trade: Annotated[Decimal | None, _limit("Share of equity lost when the stop is hit, e.g. 0.005.")] = None,
+    runs: Annotated[str, typer.Option(help="Run it here, on live candles: one of `tradingbot strategies`.")] = "",
+    interval: Annotated[str, typer.Option(help="With --runs: length of a candle.")] = "1h",
+    params: Annotated[
+        list[str] | None, typer.Option("--params", metavar="NAME=VALUE", help="With --runs: parameters; repeatable.")
+    ] = None,
     file: File = None,
     json: shared.Json = False,
 ) -> None:
-    """Add a strategy. Shows its secret, this once, and the message to paste into TradingView."""
+    """Add a strategy. Shows its secret, this once, and the message to paste into TradingView.
+
+    With --runs the bot runs the strategy itself, and it needs no secret.
+    """
     found = shared.settings()
     path = file or found.intake.strategies_file
+    own = _own_run(found, runs, interval, params or []) if runs else None
     secret = add_strategy(
         path,
         name,
@@ -61,8 +73,14 @@ def add(  # noqa: PLR0917 - typer hands every option over by name
         max_notional=max_notional,
         max_leverage=max_leverage,
         risk_per_trade=risk_per_trade,
+        runs=own,
     )
-    _show_secret(found, path, name, secret, json=json)
+    if own is None:
+        _show_secret(found, path, name, secret, json=json)
+    elif json:
+        shared.print_json({"strategy": name, "file": str(path), "runs": runs})
+    else:
+        typer.echo(f"{name} is in {path}: a running bot starts it within seconds, on {interval} candles")
 
 
 @app.command("list")
@@ -103,6 +121,10 @@ def check(file: File = None, json: shared.Json = False) -> None:
     """Say what is wrong with the strategies file."""
     found = shared.settings()
     profiles = _registry(found, file).profiles()
+    for profile in profiles:
+        why = why_not(profile.runs, found.intake.strategies_dir) if profile.runs else None
+        if why is not None:
+            raise OperatorError(f"{file or found.intake.strategies_file}: {profile.strategy} cannot run: {why}")
     if json:
         shared.print_json({"ok": True, "strategies": len(profiles)})
     else:
@@ -154,6 +176,16 @@ def _show_secret(found: Settings, path: Path, name: str, secret: str, *, json: b
     typer.echo(message)
 
 
+def _own_run(found: Settings, name: str, interval: str, params: list[str]) -> OwnRun:
+    """Raises OperatorError when it could not run."""
+    given = parse_params(params)
+    runs = OwnRun(name, interval, tuple((key, Decimal(str(value))) for key, value in given.items()))
+    why = why_not(runs, found.intake.strategies_dir)
+    if why is not None:
+        raise OperatorError(why)
+    return runs
+
+
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
@@ -173,10 +205,15 @@ def _data(profile: StrategyProfile) -> dict[str, Any]:
         else [{"reward_risk": str(rule.reward_risk), "ratio": str(rule.ratio)} for rule in profile.take_profits],
         "min_win_rate": str(profile.min_win_rate) if profile.min_win_rate is not None else None,
         "enabled": profile.enabled,
+        "runs": profile.runs.definition if profile.runs else None,
+        "interval": profile.runs.interval if profile.runs else None,
+        "parameters": {name: str(value) for name, value in profile.runs.parameters} if profile.runs else None,
     }
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "/".join(f"{name}={number}" for name, number in value.items()) or "defaults"
     if isinstance(value, list):
         return "/".join(jsonlib.dumps(item) if isinstance(item, dict) else item for item in value) or "any"
     return str(value).lower() if isinstance(value, bool) else str(value)

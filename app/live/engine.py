@@ -7,7 +7,7 @@ opened on it; people are told. What fails on one market costs no other market it
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -209,21 +209,6 @@ class LiveEngine:
             log.error("a strategy cannot run", strategy=profile.strategy, error=str(error))
             key = f"live/{profile.strategy}/{self.clock.now():%Y%m%dT%H}"
             await self.outbox.put(key, f"🚨 {profile.strategy} cannot run: {error}")
-
-
-def definition_of(
-    warm_up: Callable[[str, Mapping[str, float]], int],
-    signals: Callable[[str, Mapping[str, float], CandleSeries], Signals],
-) -> Definition:
-    """A Definition from functions of (name, parameters)."""
-
-    def parameters(runs: OwnRun) -> dict[str, float]:
-        return {name: float(value) for name, value in runs.parameters}
-
-    return Definition(
-        lambda runs: warm_up(runs.definition, parameters(runs)),
-        lambda runs, series: signals(runs.definition, parameters(runs), series),
-    )
 
 
 def _markets(profile: StrategyProfile) -> set[Market]:

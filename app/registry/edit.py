@@ -17,6 +17,7 @@ import yaml
 
 from app.domain.errors import BadRegistry
 from app.domain.ids import StrategyId
+from app.domain.policy import OwnRun
 from app.registry.parse import DEFAULT_ACCOUNT, Entry, compose, parse
 from app.registry.secret_rules import digest
 
@@ -57,17 +58,25 @@ def add_strategy(
     max_notional: Decimal | None = None,
     max_leverage: int | None = None,
     risk_per_trade: Decimal | None = None,
+    runs: OwnRun | None = None,
 ) -> str:
-    """Add a strategy and return its new secret: the only time it is ever shown. Makes the file when there is none."""
+    """Add a strategy and return its new secret: the only time it is ever shown. Makes the file when there is none.
+
+    With `runs` the bot runs it itself: it takes no messages, and its secret is "".
+    """
     text = _read(path) if path.exists() else HEADER
     before = parse(text, file=path.name, paper=True)
     if name in before:
         raise BadRegistry(
             f"{path.name}: there is a strategy {name} already; tradingbot strategy rotate renews its secret"
         )
-    secret = secrets.token_urlsafe(_RANDOM_BYTES)
+    secret = "" if runs else secrets.token_urlsafe(_RANDOM_BYTES)
+    parameters = ", ".join(f"{key}: {value}" for key, value in runs.parameters) if runs else ""
     values = {
-        "secret_sha256": f'"{digest(secret).hex()}"',
+        "secret_sha256": f'"{digest(secret).hex()}"' if secret else None,
+        "runs": runs.definition if runs else None,
+        "interval": runs.interval if runs else None,
+        "parameters": f"{{{parameters}}}" if parameters else None,
         "account": account,
         "symbols": f"[{', '.join(symbols)}]",
         "sides": f"[{', '.join(sides)}]" if sides else None,
@@ -79,7 +88,8 @@ def add_strategy(
     changed = _appended(text, path.name, name, lines)
     after = parse(changed, file=path.name, paper=True)
     added = after.get(StrategyId(name))
-    if added is None or added.current != digest(secret) or {**before, StrategyId(name): added} != after:
+    kept = added is not None and added.current == (digest(secret) if secret else None) and added.profile.runs == runs
+    if added is None or not kept or {**before, StrategyId(name): added} != after:
         raise _not_editable(path, "\n".join([f"{name}:", *(f"  {line}" for line in lines)]))
     _write(path, changed)
     return secret

@@ -2,7 +2,7 @@
 
 from app.strategies import ta
 from app.strategies.definition import strategy
-from app.strategies.expressions import SignalRules, close
+from app.strategies.expressions import Number, SignalRules, close, rounded
 from app.strategies.parameters import param
 
 
@@ -26,16 +26,27 @@ class Bollinger:
     def rules(self) -> SignalRules:
         middle, upper, lower = ta.bb(close, self.length, self.deviations)
         middle, upper, lower = middle.named("basis"), upper.named("upper_band"), lower.named("lower_band")
+        above_lower, above_middle = _above(lower).named("above_lower"), _above(middle).named("above_basis")
+        above_upper = _above(upper).named("above_upper")
         atr = ta.atr(14)
         stop = (self.stop_atr * atr).named("stop_distance")
         away = abs(close - ta.sma(close, self.trend_length).named("trend"))
         calm = (away < self.trend_atr * atr).named("calm")
         return SignalRules(
-            enter_long=ta.crossover(close, lower) & calm,
-            enter_short=ta.crossunder(close, upper) & calm,
-            exit_long=ta.crossover(close, middle),
-            exit_short=ta.crossunder(close, middle),
+            enter_long=ta.crossover(above_lower, 0) & calm,
+            enter_short=ta.crossunder(above_upper, 0) & calm,
+            exit_long=ta.crossover(above_middle, 0),
+            exit_short=ta.crossunder(above_middle, 0),
             long_stop=close - stop,
             short_stop=close + stop,
             plots={"Upper": upper, "Basis": middle, "Lower": lower},
         )
+
+
+def _above(line: Number) -> Number:
+    """How far the close is above a line, as a share of itself; a difference that only rounding made is none.
+
+    A close on the very line happens: the mean of some prices is often a price. The last bits of a running sum, which
+    depend on where the history began, must not say on which side of it the close is.
+    """
+    return rounded((close - line) / close, 10)

@@ -237,6 +237,7 @@ ARITHMETIC: dict[str, Callable[..., Any]] = {
     "abs": np.abs,
     "max": np.maximum,
     "min": np.minimum,
+    "round": lambda value, digits: np.round(value, int(digits)),
     "nz": lambda value, other: np.where(np.isfinite(value), value, other),
     "na": lambda value: ~np.isfinite(value),
     ">": lambda left, right: (left - right) > _TOLERANCE,

@@ -274,6 +274,11 @@ def minimum(left: Numeric, right: Numeric) -> Number:
     return Number("min", (number(left), number(right)))
 
 
+def rounded(value: Numeric, digits: int) -> Number:
+    """`value` to so many decimals."""
+    return Number("round", (number(value), number(digits)))
+
+
 def latch(
     enter_long: Conditional,
     enter_short: Conditional,

@@ -42,7 +42,7 @@ _BINARY = {
     "/": _PRODUCT,
 }
 _SHORT = ("not", "neg", "[]")  # as short as the name of a variable would be
-_FUNCTIONS = {"abs": "math.abs", "max": "math.max", "min": "math.min", "nz": "nz", "na": "na"}
+_FUNCTIONS = {"abs": "math.abs", "max": "math.max", "min": "math.min", "round": "math.round", "nz": "nz", "na": "na"}
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 
 

@@ -35,8 +35,7 @@ def _size(account: Any, position: Any, terms: Any, reference: float, distance: f
 
     Every limit is a cap on the quantity, whatever the way of sizing. Nothing is rounded up.
     """
-    open_profit = position.side * (reference - position.entry) * position.quantity
-    equity = account.cash + open_profit + account.elsewhere_profit
+    equity = account.cash + position.side * (reference - position.entry) * position.quantity
     stopped = 0.0 < distance < np.inf  # otherwise there is no stop, or a chart's that the open has passed
     if equity <= 0.0 or (terms.sizing == RISK and not stopped):
         return 0.0, 0
@@ -44,7 +43,8 @@ def _size(account: Any, position: Any, terms: Any, reference: float, distance: f
     if stopped:
         most = min(most, 1.0 / (distance / reference / STOP_SHARE_OF_LIQUIDATION + SAFE_MAINTENANCE_RATE))
     most = math.floor(most)
-    usable = equity - position.margin - account.elsewhere_margin
+    # The venue does not lend against open profit in isolated margin; an open loss is taken off all the same.
+    usable = min(equity, account.cash) - position.margin
     if most < 1 or usable <= 0.0:  # liquidated before its stop even without leverage, or no margin is free
         return 0.0, 0
     quantity = terms.size
@@ -55,7 +55,8 @@ def _size(account: Any, position: Any, terms: Any, reference: float, distance: f
     held = position.quantity * reference
     # notional / leverage + headroom x notional <= usable, solved for the notional
     affordable = usable * most / (1.0 + HEADROOM_RATE * most)
-    quantity = min(quantity, min(terms.max_notional - held, account.room, affordable) / reference)
+    room = min(terms.max_notional, equity * terms.max_exposure_rate) - held
+    quantity = min(quantity, min(room, affordable) / reference)
     quantity = _floored(quantity, terms.step)
     notional = quantity * reference
     if quantity <= 0.0 or notional < terms.min_notional:

@@ -41,7 +41,6 @@ def _run(
     steps, waiting = lent(ladder), lent(targets)
     count = len(close)
     account.cash = account.previous = account.peak = account.summed = terms.equity
-    account.room = np.inf
     first = min(warm_up + 1, count)
     for at in range(min(first, len(equity))):
         equity[at], exposure[at] = terms.equity, 0.0

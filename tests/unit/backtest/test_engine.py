@@ -15,16 +15,18 @@ from app.backtest.model import Costs, Funding, Intrabar, Rules, Sizing, TargetRu
 from app.domain.errors import BadSettings
 from benchmarks.jobs import Job, difference, ends_alike, markets, one_sided, reversals, rows, slipped
 from benchmarks.parity import GOLDEN, GOLDEN_BARS
-from tests.unit.backtest.markets import bars, said
+from tests.unit.backtest.markets import QUIET, bars, said
 
 BARS = 600
-NAN = float("nan")
+NAN, NONE = float("nan"), float("inf")
 RULES = (
     Rules(),
-    Rules(sizing=Sizing.EQUITY, size=2.0, max_notional=float("inf")),
+    Rules(sizing=Sizing.EQUITY, size=2.0, max_notional=NONE),
     Rules(sizing=Sizing.QUANTITY, size=0.05, trailing_rate=0.01, intrabar=Intrabar.CHART),
     Rules(targets=(TargetRule(1.0, 0.4), TargetRule(2.0, 0.3)), max_entries=3, quantity_step=0.001),
-    Rules(sizing=Sizing.EQUITY, size=30.0, leverage=30, max_notional=float("inf"), maintenance_rate=0.01),
+    Rules(
+        sizing=Sizing.EQUITY, size=30.0, leverage=30, max_notional=NONE, max_exposure_rate=NONE, maintenance_rate=0.01
+    ),
     Rules(trailing_rate=0.02, target_rate=0.01, longs=False, min_notional=50.0),
 )
 
@@ -207,6 +209,11 @@ def test_the_golden_file_is_there():
     assert Path(GOLDEN / "peers.json.gz").exists()
 
 
-def test_a_market_with_a_price_that_is_none_is_refused():
-    with pytest.raises(BadSettings, match="not a positive number"):
-        backtest(bars((1.0, 2.0, 0.5, NAN)), said(1), Rules(stop_rate=0.1))
+@pytest.mark.parametrize(
+    "candle",
+    [(1.0, 2.0, 0.5, NAN), (NAN, 2.0, 0.5, 1.0), (1.0, 2.0, 0.0, 1.0), (1.0, 2.0, 1.5, 1.7), (1.0, NONE, 1.0, 1.0)],
+)
+def test_a_bar_that_cannot_be_is_refused_by_its_number(candle):
+    series = bars(*[QUIET] * 9000, candle, QUIET)
+    with pytest.raises(BadSettings, match="bar 9000 cannot be"):
+        backtest(series, said(9002), Rules(stop_rate=0.1))

@@ -87,7 +87,14 @@ def test_funding_of_parts_goes_with_the_parts():
 
 def _borrowed(leverage):
     """All of 1,000 as margin."""
-    return Rules(equity=1000.0, sizing=Sizing.EQUITY, size=float(leverage), leverage=leverage, max_notional=1e9)
+    return Rules(
+        equity=1000.0,
+        sizing=Sizing.EQUITY,
+        size=float(leverage),
+        leverage=leverage,
+        max_notional=1e9,
+        max_exposure_rate=float("inf"),
+    )
 
 
 @pytest.mark.parametrize("side", [1, -1])

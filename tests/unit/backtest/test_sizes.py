@@ -46,7 +46,10 @@ def test_by_equity_it_compounds():
 def test_every_limit_caps_every_way_of_sizing(by):
     much = Rules(sizing=by, size={Sizing.RISK: 0.5, Sizing.EQUITY: 50.0, Sizing.QUANTITY: 5000.0}[by])
     assert _quantity(much) == pytest.approx(100.0)  # 10,000 of notional
-    free = Rules(sizing=by, size=much.size, max_notional=float("inf"), leverage=3)
+    free = Rules(sizing=by, size=much.size, max_notional=float("inf"), max_exposure_rate=float("inf"), leverage=3)
+    assert _quantity(Rules(sizing=by, size=much.size, max_notional=float("inf"))) == pytest.approx(
+        200.0
+    )  # twice equity
     # notional / 3 + 0.005 x notional = 10,000
     assert _quantity(free) == pytest.approx(30_000 / (1 + 0.005 * 3) / 100)
     far = said(6, long=[0], levels={"long_stop": {0: 40.0}})  # 1 / (0.6 / 0.8 + 0.01) = 1.3: no leverage above 1

@@ -88,3 +88,39 @@ def test_another_file_can_be_named(run, tmp_path):
     run("strategy", "add", "st-btc", "--file", str(other))
     assert other.exists()
     assert not FILE.exists()
+
+
+def test_a_strategy_the_bot_runs_itself_needs_no_secret(run):
+    words = ("--runs", "ema_cross", "--interval", "4h", "--params", "fast=8,slow=34", "--symbols", "BTCUSDT")
+    result = run("strategy", "add", "own", *words)
+    assert result.exit_code == 0, result.output
+    assert "a running bot starts it within seconds, on 4h candles" in result.stdout
+    assert "secret" not in FILE.read_text().partition("strategies:")[2]
+    assert "runs ema_cross, interval 4h, parameters fast=8/slow=34" in run("strategy", "list").stdout
+    assert "in order" in run("strategy", "check").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--runs", "ema_cros", "--symbols", "BTCUSDT"), "did you mean ema_cross"),
+        (("--runs", "ema_cross", "--symbols", "BTCUSDT", "--params", "fsat=3"), "did you mean fast"),
+        (("--runs", "ema_cross", "--symbols", "BTCUSDT", "--params", "fast=3000"), "fast"),
+        (("--runs", "ema_cross", "--symbols", "BTCUSDT", "--interval", "7m"), "must be one of 1m"),
+        (("--runs", "ema_cross"), "needs symbols"),
+    ],
+)
+def test_what_could_not_run_is_not_added(run, words, why):
+    result = run("strategy", "add", "own", *words)
+    assert result.exit_code == 2
+    assert why in result.stderr
+    assert not FILE.exists()
+
+
+def test_check_names_a_definition_that_is_gone(run):
+    FILE.write_text("strategies:\n  own: {runs: gone, symbols: [BTCUSDT]}\n")
+    result = run("strategy", "check")
+    assert result.exit_code == 2
+    assert "own cannot run: there is no strategy 'gone'" in result.stderr
+    doctor = run("doctor", "--json")
+    assert "own cannot run" in doctor.stdout

@@ -140,7 +140,7 @@ def test_nothing_traded_is_not_agreement(script, recorded, monkeypatch):
     whole = recorded["account"]
     few = {name: values[:150] for name, values in whole.signals.items()}
     recorded["account"] = Account("Recorded 1", whole.capital, whole.fee_rate, few, whole.equity, ())
-    with pytest.raises(OperatorError, match="no trade was closed on 150 bars.*more candles"):
+    with pytest.raises(OperatorError, match=r"no trade was closed on 150 bars.*more candles"):
         run("check", script)
 
 

@@ -21,6 +21,7 @@ from app.strategies.expressions import (
     ohlc4,
     open_,
     parameter,
+    rounded,
     where,
 )
 from app.strategies.linear import Linear, linear
@@ -76,6 +77,7 @@ def test_extremes_of_two_and_distance():
     assert valued(maximum(close, open_), bars).tolist() == [3, 5]
     assert valued(minimum(close, 2), bars).tolist() == [1, 2]
     assert valued(abs(close - open_), bars).tolist() == [2, 2]
+    assert valued(rounded(close / 3 - open_, 2), bars).tolist() == [-2.67, -1.33]
 
 
 def test_prices_made_of_prices():

@@ -19,7 +19,6 @@ ALL = list(definitions().values())
 each = pytest.mark.parametrize("one", ALL, ids=lambda one: one.name)
 CACHE = Cache()
 CUTS = (700, 1333, 2000)
-RNG = np.random.default_rng(5)
 UP = ta.crossover(close, ta.sma(close, 10))
 FEATURES = {
     "sma": ta.sma(close, 12),
@@ -49,7 +48,7 @@ FEATURES = {
 def other_future(cut: int):
     """The same market up to bar `cut`, and a wild one from there on."""
     end = len(MARKET) - cut
-    middle = MARKET.close[cut] * np.exp(np.cumsum(RNG.normal(0, 0.05, end)))
+    middle = MARKET.close[cut] * np.exp(np.cumsum(np.random.default_rng(cut).normal(0, 0.05, end)))
     return changed(MARKET, cut, open=middle, close=middle * 1.01, high=middle * 1.05, low=middle * 0.95)
 
 
@@ -60,7 +59,7 @@ def futures(cut: int):
 
 def right_after(events) -> set[int]:
     """CUTS, and where the future begins right after something was said: there a look one bar ahead shows."""
-    said = np.flatnonzero(events) + 1
+    said = np.flatnonzero(events[:-1]) + 1
     return {*CUTS, *said[:: max(len(said) // 5, 1)].tolist()}
 
 
@@ -286,6 +285,18 @@ def test_the_combiner_follows_its_quorum():
     follower, leader = combiner.signals(MARKET, alone), definition("ema_cross").signals(MARKET)
     rest = slice(combiner.warm_up(), None)
     np.testing.assert_array_equal(follower.enter_long[rest], leader.enter_long[rest])
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e5])
+def test_a_close_on_the_very_line_has_not_crossed_it(unit):
+    """The running sum's last bits depend on where the history began; what the strategy says does not, at any price."""
+    for noise in (-1e-14, 0.0, 1e-14):
+        closes = unit * np.array([1.1, 1.3, 1.2, 1.4, 1.7] * 60)
+        closes[-1] = closes[-5:-1].mean() * (1 + noise)  # which makes the mean of five that same price
+        bars = series(close=closes, high=closes * 1.01, low=closes * 0.99)
+        found = definition("bollinger").signals(bars, {"length": 5, "trend_length": 20})
+        assert found.exit_short[:-1].any()
+        assert not (found.exit_long | found.exit_short)[-1]
 
 
 def test_a_faster_average_that_is_slower_never_trades():

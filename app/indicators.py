@@ -8,8 +8,8 @@ Warm-up. Pine and TA-Lib start `ta.ema`, `ta.rma` and `ta.rsi` alike, from the m
 differ: `ta.atr` takes the first bar's high - low for a true range where TA-Lib leaves that bar out, so its first value
 comes one bar earlier there; and TA-Lib's MACD starts its fast average only where the slow one starts. The start is
 forgotten exponentially: with an EMA of period n the difference shrinks by (n - 1) / (n + 1) per bar, to under 0.1 % of
-itself after 3.5 n bars, and with Wilder's smoothing after 7 n. Give at least that much history where values should match
-a chart.
+itself after 3.5 n bars, and with Wilder's smoothing after 7 n. Give at least that much history where values should
+match a chart.
 """
 
 from typing import NamedTuple

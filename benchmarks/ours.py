@@ -12,6 +12,7 @@ from app.optimize.evaluate import Objective, Scored
 from app.optimize.experiment import Experiment
 from app.optimize.genetic import GeneticConfig, GeneticSearch
 from app.optimize.space import space_of
+from app.strategies.evaluate import Cache
 from app.strategies.registry import definition
 from app.strategies.signals import Signals
 from benchmarks.first import NAME, scored, trades
@@ -53,6 +54,19 @@ def crossing(job: Any) -> Callable[[tuple[int, int]], Signals]:
     return signals_of
 
 
+def simulated(job: Any) -> Work:
+    """The backtests of the points that the genetic search tries, and nothing else: no search can be faster."""
+    asked, ema_cross = told(job), definition("ema_cross")
+    points = [one.point for one in shipped(job, genetic=True)[0]()]
+    cache = Cache()
+    said = [ema_cross.signals_to_score(asked.series, point, cache) for point in points]
+
+    def call() -> Any:
+        return sweep(asked.series, said.__getitem__, range(len(said)))
+
+    return call, lambda found: [float(len(found))]
+
+
 def shipped(job: Any, *, genetic: bool) -> Work:
     """The strategy as it ships, with stops and targets, from candles to figures, indicators included."""
     asked, ema_cross = told(job), definition("ema_cross")
@@ -81,5 +95,6 @@ if __name__ == "__main__":
             "sweep": swept,
             "grid": partial(shipped, genetic=False),
             "genetic": partial(shipped, genetic=True),
+            "simulations": simulated,
         },
     )

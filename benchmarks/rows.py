@@ -14,7 +14,7 @@ MANY_START = START.replace(year=1900)  # a million hours fit before today
 FAST, SLOW = 10, 50
 
 RUST, NUMBA, RAPTOR, BACKTESTING = "vectorbt, Rust", "vectorbt, Numba", "raptorbt", "backtesting.py"
-SCORE, FULL = "score", "full run"
+SCORE, FULL, SIMULATIONS = "score", "full run", "its simulations alone"
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Row:
     same: tuple[str, ...] = ()  # peers whose results must be ours before anything is timed
     job: Callable[[], Job] | None = None  # compared trade by trade; None = by what the works answer
     ratios: Mapping[str, float] = field(default_factory=dict)  # peer: how many times as long as ours it has to take
+    limits: Mapping[str, float] = field(default_factory=dict)  # contender: ours may take so many times as long
     most_seconds: float | None = None
     most_mb: float | None = None
     fresh: bool = False  # a new process each time, from its start to its answer
@@ -89,7 +90,8 @@ def rows(*, quick: bool) -> list[Row]:
             "Genetic search, 50 generations of 50",
             f"{bars:,} bars, all five parameters of the shipped EMA cross, from candles; every different point once",
             lambda: plain().arrays(),
-            (Contender("genetic", "genetic"),),
+            (Contender("genetic", "genetic"), Contender(SIMULATIONS, "simulations")),
+            limits={SIMULATIONS: 3},
             most_seconds=0.6,
         ),
         Row(

@@ -53,6 +53,9 @@ class Found:
             if peer in self.took:
                 ratio = self.took[peer].seconds / ours.seconds
                 said.append(f"{peer} at least {least:g} ×: {_met(ratio >= least)} ({ratio:.1f} ×)")
+        for other, most in row.limits.items():
+            ratio = ours.seconds / self.took[other].seconds
+            said.append(f"at most {most:g} × {other}: {_met(ratio <= most)} ({ratio:.1f} ×)")
         if row.most_seconds is not None:
             said.append(f"at most {row.most_seconds:g} s: {_met(ours.seconds <= row.most_seconds)}")
         if row.most_mb is not None:

@@ -67,6 +67,7 @@ def heard(ready: Prepared, signals: Signals) -> Says:
         short_stop=_or_absent(signals.short_stop, np.float64),
         long_target=_or_absent(signals.long_target, np.float64),
         short_target=_or_absent(signals.short_target, np.float64),
+        level_bars=_frozen(np.empty(0) if signals.level_bars is None else signals.level_bars, np.int64),
     )
     if rules.sizing is Sizing.RISK and math.isnan(rules.stop_rate) and _stopless(says, rules):
         raise BadSettings(

@@ -76,7 +76,7 @@ class Bars(NamedTuple):
 
 
 class Says(NamedTuple):
-    """What the strategy says, (n,) each; an array of length 0 = never."""
+    """What the strategy says, (n,) each; an array of length 0 = never. Levels may be given for `level_bars` only."""
 
     enter_long: Flags
     enter_short: Flags
@@ -86,6 +86,7 @@ class Says(NamedTuple):
     short_stop: Floats
     long_target: Floats
     short_target: Floats
+    level_bars: Stamps  # (k,), growing; of length 0 = every bar
 
 
 class Rates(NamedTuple):

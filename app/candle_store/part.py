@@ -94,7 +94,7 @@ def read_span(path: Path) -> tuple[int, int | None, int | None]:
                     max(map(milliseconds, lasts), default=None),
                 )
             ts = _values(file.read(["ts"]), "ts")
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+    except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
         raise _unreadable(path, error) from error
     return (len(ts), int(ts.min()), int(ts.max())) if len(ts) else (0, None, None)
 
@@ -133,6 +133,8 @@ def write_part(path: Path, market: Market, part: Part) -> None:
 def _values(table: "pa.Table", name: str) -> NDArray[Any]:
     column = table[name].combine_chunks()
     if name == "ts":
+        if not pa.types.is_timestamp(column.type):  # a number does not say whether it counts seconds or milliseconds
+            raise ValueError(f"ts must be a timestamp and is {column.type}")
         return np.array(column.cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64()).to_numpy(), dtype=np.int64)
     return np.array(column.to_numpy(zero_copy_only=False), dtype=np.float64)
 

@@ -35,8 +35,11 @@ class Answer:
 def query(store: CandleStore, sql: str, *, limit: int | None = None) -> Answer:
     """One SELECT over the views; at most `limit` rows of its answer. Raises BadSettings."""
     with connection() as database:
-        for funding in (False, True):
-            _view(database, store, funding=funding)
+        try:
+            for funding in (False, True):
+                _view(database, store, funding=funding)
+        except duckdb.Error as error:
+            raise BadSettings(f"{store.root} cannot be read: {error}") from error
         folder = str(store.root.resolve())
         # DuckDB compares names as they are written: a folder with brackets in its name is written escaped.
         database.execute(f"SET allowed_directories = [{quoted(folder)}, {quoted(glob.escape(folder))}]")

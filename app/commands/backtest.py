@@ -101,7 +101,6 @@ def backtest(
         sizing=sizing,
         size=size,
         leverage=leverage,
-        max_notional=research.limit_of(sizing, max_notional),
         stop_rate=_rate(stop),
         target_rate=_rate(target),
         trailing_rate=_rate(trailing),
@@ -109,6 +108,7 @@ def backtest(
         shorts=sides is not Sides.LONG,
         intrabar=intrabar,
     )
+    rules = research.capped(rules, max_notional)
     costs = Costs(taker_fee_rate=fee, maker_fee_rate=maker_fee, slippage_rate=slippage)
     market = research.market(data_dir, exchange, symbol, interval, start=start, end=end, bars=bars, seed=seed)
     verdicts = asyncio.run(_stored_verdicts(votes, market.series)) if votes else None

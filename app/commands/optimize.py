@@ -84,7 +84,7 @@ def optimize(
     from app.commands import optimize_run as run  # noqa: PLC0415 - numba and Optuna: seconds that --help need not pay
 
     sizing, size = research.sizing(risk=risk, quantity=quantity, share=share)
-    rules = Rules(equity=equity, sizing=sizing, size=size, max_notional=research.limit_of(sizing, None))
+    rules = research.capped(Rules(equity=equity, sizing=sizing, size=size))
     costs = replace(_COSTS, taker_fee_rate=fee, slippage_rate=slippage)
     symbols = tuple(symbol or ("BTCUSDT",))
     asked = run.Asked(strategy, strategies_dir, tuple(search or ()), tuple(params or ()), method, trials, population)

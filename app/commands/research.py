@@ -5,7 +5,7 @@ What cannot be had (a folder without the market, two ways to say the size) raise
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -74,11 +74,11 @@ def sizing(*, risk: float | None, quantity: float | None, share: float | None) -
     return given[0] if given else (Rules().sizing, Rules().size)
 
 
-def limit_of(way: Sizing, asked: float | None) -> float:
-    """Notional of a position at most: what was asked, else as live for RISK and none for the others."""
-    if asked is not None:
-        return asked
-    return Rules().max_notional if way is Sizing.RISK else float("inf")
+def capped(rules: Rules, max_notional: float | None = None) -> Rules:
+    """With the live limits on a position where the size is by RISK, and none otherwise; what was asked goes first."""
+    free = rules.sizing is not Sizing.RISK
+    most = max_notional if max_notional is not None else float("inf") if free else rules.max_notional
+    return replace(rules, max_notional=most, max_exposure_rate=float("inf") if free else rules.max_exposure_rate)
 
 
 @contextmanager

@@ -11,14 +11,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import numpy as np
 import structlog
 
 from app.domain.candle import INTERVALS, Candle
-from app.domain.errors import OperatorError
-from app.domain.ids import StrategyId, Symbol
+from app.domain.errors import OperatorError, Retryable, VenueUnavailable
+from app.domain.ids import Symbol
 from app.domain.policy import OwnRun, StrategyProfile
+from app.domain.position import Position
+from app.domain.side import Target
 from app.endurance import survive
 from app.history import CandleSeries
 from app.live.feed import CandleFeed
@@ -28,6 +31,7 @@ from app.strategies.signals import Signals
 
 log = structlog.get_logger(__name__)
 Market = tuple[Symbol, str]  # symbol and interval
+T = TypeVar("T")
 _LEAST_BARS = 500  # of history: recursive averages have forgotten their start by then
 
 
@@ -61,7 +65,6 @@ class LiveEngine:
     clock: Clock
     config: LiveConfig = field(default_factory=LiveConfig)
     _following: dict[Market, asyncio.Task[None]] = field(default_factory=dict)
-    _broken: set[StrategyId] = field(default_factory=set)  # told about: their definition cannot run
 
     async def run(self, stop: asyncio.Event) -> None:
         try:
@@ -77,6 +80,7 @@ class LiveEngine:
 
     def _follow_what_is_wanted(self) -> None:
         wanted = {market for profile in self._own() for market in _markets(profile)}
+        self._following = {market: task for market, task in self._following.items() if not task.done()}
         for market in wanted - self._following.keys():
             self._following[market] = asyncio.create_task(self._follow(market))
         for market in self._following.keys() - wanted:
@@ -92,40 +96,50 @@ class LiveEngine:
 
     async def _follow(self, market: Market) -> None:
         """Until cancelled: history, then every candle that closes; from the start again after trouble."""
-        seen: datetime | None = None
         while True:
-            candles: deque[Candle] = deque(maxlen=await self._bars_needed(market))
-            await survive(self._live_or_tell(market, candles, seen), self.metrics, pause_s=self.config.again_s)
-            seen = candles[-1].open_time if candles else seen
+            await survive(self._live_or_tell(market), self.metrics, pause_s=self.config.again_s)
 
     async def _bars_needed(self, market: Market) -> int:
         """Four warm-ups: strategies are exact when what came before their history is forgotten."""
-        warm_ups = [await self._warm_up(profile) for profile in self._on(market)]
-        return max([_LEAST_BARS, *(4 * bars for bars in warm_ups)])
+        warm_ups = [await self._said_by(profile, self.definition.warm_up) for profile in self._on(market)]
+        return max([_LEAST_BARS, *(4 * bars for bars in warm_ups if bars is not None)])
 
-    async def _live_or_tell(self, market: Market, candles: deque[Candle], seen: datetime | None) -> None:
+    async def _live_or_tell(self, market: Market) -> None:
         """What a person must mend (there is no such market) is told once an hour: a strategy waits in vain for it."""
         try:
-            await self._live_through(market, candles, seen)
+            await self._live_through(market)
         except OperatorError as error:
             log.warning("a market cannot be followed", market="/".join(market), error=str(error))
-            text = f"🚨 {_said(market)} cannot be followed: {error}"
-            await self.outbox.put(f"feed/{'/'.join(market)}/{self.clock.now():%Y%m%dT%H}/impossible", text)
+            await self._tell_trouble(market, f"cannot be followed: {error}", "impossible")
             await asyncio.sleep(self.config.mended_s)
 
-    async def _live_through(self, market: Market, candles: deque[Candle], seen: datetime | None) -> None:
+    async def _live_through(self, market: Market) -> None:
+        """Returns when a strategy has come that needs a longer history."""
         symbol, interval = market
-        candles.extend(await self.feed.history(symbol, interval, candles.maxlen or _LEAST_BARS))
+        bars = await self._bars_needed(market)
+        candles = deque(await self._history(market, bars), maxlen=bars)
         if not candles:
             await self.clock.sleep(self.config.again_s)  # a market without a single closed candle
             return
-        await self._consider(market, candles, seen)
+        await self._consider(market, candles)
         async with aclosing(self.feed.closed(symbol, interval, candles[-1].open_time)) as closing:
             while True:
-                candle = await self._next(market, closing.__anext__(), candles[-1].open_time)
-                before = candles[-1].open_time
-                candles.append(candle)
-                await self._consider(market, candles, before)
+                candles.append(await self._next(market, closing.__anext__(), candles[-1].open_time))
+                if await self._bars_needed(market) > bars:
+                    return
+                await self._consider(market, candles)
+
+    async def _history(self, market: Market, bars: int) -> Sequence[Candle]:
+        try:
+            return await self.feed.history(*market, bars)
+        except VenueUnavailable:
+            self.metrics.alarm("feed_silent")
+            await self._tell_trouble(market, "cannot be read yet: nothing is opened by strategies run on it.", "unread")
+            raise
+
+    async def _tell_trouble(self, market: Market, text: str, kind: str) -> None:
+        key = f"feed/{'/'.join(market)}/{self.clock.now():%Y%m%dT%H}/{kind}"
+        await self.outbox.put(key, f"🚨 {_said(market)} {text}")
 
     async def _next(self, market: Market, coming: Awaitable[Candle], newest: datetime) -> Candle:
         """The next candle to close; says so when it is overdue."""
@@ -157,58 +171,73 @@ class LiveEngine:
 
     # --- one strategy --------------------------------------------------------------------------------
 
-    async def _consider(self, market: Market, candles: Sequence[Candle], seen: datetime | None) -> None:
-        """Let every strategy of this market look at the newest bar. `seen` is the last bar that was looked at."""
+    async def _consider(self, market: Market, candles: Sequence[Candle]) -> None:
+        """Let every strategy of this market look at the newest bar."""
         series = _series(market, candles)
-        for profile in self._on(market):
-            await survive(self._ask(profile, series, seen), self.metrics, pause_s=0)
+        asked = (self._ask(profile, series) for profile in self._on(market))
+        await asyncio.gather(*(survive(one, self.metrics, pause_s=0) for one in asked))
 
-    async def _ask(self, profile: StrategyProfile, series: CandleSeries, seen: datetime | None) -> None:
-        runs = profile.runs
-        signals = await self._signals(profile, series)
-        if runs is None or signals is None:
-            return
-        position = await self.records.position(profile.account, Symbol(series.symbol))
-        held = position.side if position is not None and position.strategy == profile.strategy else None
-        opened = position.opened_at if position is not None else None
-        made = wish(signals, held, _first_unseen(series, seen, opened))
+    async def _ask(self, profile: StrategyProfile, series: CandleSeries) -> None:
+        """Again while the database is away; when the next bar has closed, that one asks for what is still owed."""
+        signals = await self._said_by(profile, lambda runs: self.definition.signals(runs, series))
+        if signals is None:
+            return None
+        until = _closed(series) + INTERVALS[series.interval]
+        while True:
+            try:
+                return await self._ask_for(profile, series, signals)
+            except Retryable as error:
+                if self.clock.now() >= until:
+                    raise
+                log.warning("an own alert waits", strategy=profile.strategy, error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(self.config.again_s)
+
+    async def _ask_for(self, profile: StrategyProfile, series: CandleSeries, signals: Signals) -> None:
+        symbol, runs = Symbol(series.symbol), profile.runs
+        position = await self.records.position(profile.account, symbol)
+        its_own = position is not None and position.strategy == profile.strategy
+        held = position.side if position is not None and its_own else None
+        made = wish(signals, held, _first_after(series, position.opened_at) if position is not None else 0)
         if made is None:
+            return
+        if position is not None and not its_own and made.target.side is position.side.opposite:
+            await self._tell_taken(profile, position, made.target, _opened(series, made.bar))
             return
         body = message(
             made,
             strategy=profile.strategy,
-            symbol=Symbol(series.symbol),
+            symbol=symbol,
             interval=series.interval,
             bar_time=_opened(series, made.bar),
+            fired_at=_closed(series),
             close=float(series.close[made.bar]),
             held=held,
-            comment=f"{runs.definition} on its own {series.interval} candles",
+            comment=f"{runs.definition if runs else ''} on its own {series.interval} candles",
         )
         await self.take(body, profile)
 
-    async def _signals(self, profile: StrategyProfile, series: CandleSeries) -> Signals | None:
-        """In a thread: the first evaluation compiles. None for a definition that cannot run, which is told once."""
+    async def _tell_taken(
+        self, profile: StrategyProfile, position: Position, target: Target, bar_time: datetime
+    ) -> None:
+        """Asking for it would close what is not this strategy's to close."""
+        symbol, whose = position.symbol, position.strategy or "nobody's strategy"
+        text = f"{profile.strategy} wants to be {target} in {symbol} and is not: a {position.side} of {whose} is open."
+        await self.outbox.put(f"live/{profile.strategy}/{symbol}/{bar_time:%Y%m%dT%H%M}/taken", text)
+
+    async def _said_by(self, profile: StrategyProfile, ask: Callable[[OwnRun], T]) -> T | None:
+        """In a thread: the first evaluation compiles. None for a definition that cannot run: told once an hour."""
         assert profile.runs is not None  # noqa: S101 - `_own` says so
         try:
-            return await asyncio.to_thread(self.definition.signals, profile.runs, series)
+            return await asyncio.to_thread(ask, profile.runs)
         except OperatorError as error:
-            await self._tell_broken(profile, error)
-            return None
-
-    async def _warm_up(self, profile: StrategyProfile) -> int:
-        assert profile.runs is not None  # noqa: S101
-        try:
-            return await asyncio.to_thread(self.definition.warm_up, profile.runs)
-        except OperatorError as error:
-            await self._tell_broken(profile, error)
-            return 0
-
-    async def _tell_broken(self, profile: StrategyProfile, error: OperatorError) -> None:
-        if profile.strategy not in self._broken:
-            self._broken.add(profile.strategy)
-            log.error("a strategy cannot run", strategy=profile.strategy, error=str(error))
-            key = f"live/{profile.strategy}/{self.clock.now():%Y%m%dT%H}"
-            await self.outbox.put(key, f"🚨 {profile.strategy} cannot run: {error}")
+            why = str(error)
+        except Exception as error:  # whatever a file of the user's raises: a bot that says nothing would be believed
+            log.exception("a strategy failed", strategy=profile.strategy)
+            why = f"{type(error).__name__}: {error}"
+        log.warning("a strategy cannot run", strategy=profile.strategy, error=why)
+        key = f"live/{profile.strategy}/{self.clock.now():%Y%m%dT%H}"
+        await self.outbox.put(key, f"🚨 {profile.strategy} cannot run: {why}")
+        return None
 
 
 def _markets(profile: StrategyProfile) -> set[Market]:
@@ -229,15 +258,16 @@ def _series(market: Market, candles: Sequence[Candle]) -> CandleSeries:
     return CandleSeries(symbol=market[0], interval=market[1], ts=stamps, source="live", **columns)
 
 
-def _first_unseen(series: CandleSeries, seen: datetime | None, opened: datetime | None) -> int:
-    """The first bar whose exits are still to be looked at: after the last one seen, or the one it was opened in."""
-    newest = len(series) - 1
-    since = seen or opened
-    if since is None:
-        return newest
-    after = int(np.searchsorted(series.ts, since.timestamp() * 1000, side="right"))
-    return min(after if seen else max(after - 1, 0), newest)
+def _first_after(series: CandleSeries, opened: datetime) -> int:
+    """The first bar that closed after a position was opened: from there on exits are meant for it."""
+    step_ms = INTERVALS[series.interval] // timedelta(milliseconds=1)
+    return int(np.searchsorted(series.ts + step_ms, opened.timestamp() * 1000, side="right"))
 
 
 def _opened(series: CandleSeries, bar: int) -> datetime:
     return datetime.fromtimestamp(int(series.ts[bar]) / 1000, UTC)
+
+
+def _closed(series: CandleSeries) -> datetime:
+    """When the newest bar closed."""
+    return _opened(series, len(series) - 1) + INTERVALS[series.interval]

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.domain.candle import INTERVALS
 from app.domain.ids import StrategyId, Symbol
 from app.domain.side import Side, Target
 from app.strategies.signals import Flags, Signals
@@ -29,8 +28,8 @@ class Wish:
 def wish(signals: Signals, held: Side | None, since: int) -> Wish | None:
     """The one thing to ask for after the newest bar, or None.
 
-    `held` is this strategy's position; `since` the first bar whose exits have not been looked at yet. A bar that wants
-    both sides at once wants neither.
+    `held` is this strategy's position; `since` the first bar that closed after it was opened. A bar that wants both
+    sides at once wants neither. An exit is named again until it is done: the inbox keeps an alert once.
     """
     last = len(signals) - 1
     if last < 0:
@@ -43,7 +42,7 @@ def wish(signals: Signals, held: Side | None, since: int) -> Wish | None:
     leaves = signals.exit_long if held is Side.LONG else signals.exit_short
     for bar in range(last, max(since, 0) - 1, -1):
         side = _side(signals, bar)
-        if side is held and bar != last:
+        if side is held:
             return None  # what came before was answered by this entry
         if leaves[bar] or side is held.opposite:
             return Wish(bar, Target.FLAT)
@@ -79,13 +78,15 @@ def message(
     symbol: Symbol,
     interval: str,
     bar_time: datetime,
+    fired_at: datetime,
     close: float,
     held: Side | None,
     comment: str,
 ) -> bytes:
-    """The wish as our native message, the same as an exported script sends; it carries no secret.
+    """The wish as our native message, with the names an exported script gives its orders; it carries no secret.
 
-    `bar_time` is the bar's open; the alert counts as fired when the bar closed, however late it is raised.
+    `bar_time` is the open of the bar that said so, which with the order's name makes it one alert wherever it is
+    raised. `fired_at` is when the newest bar closed: an exit that is still owed is not too old to be done.
     """
     flat = made.target is Target.FLAT
     buys = made.target is Target.LONG or (flat and held is Side.SHORT)
@@ -94,9 +95,9 @@ def message(
         "symbol": symbol,
         "interval": interval,
         "bar_time": _stamp(bar_time),
-        "fired_at": _stamp(bar_time + INTERVALS[interval]),
+        "fired_at": _stamp(fired_at),
         "action": "buy" if buys else "sell",
-        "order_id": "exit" if flat else made.target.value.lower(),
+        "order_id": f"{held.value.capitalize()} close" if flat and held else made.target.value.capitalize(),
         "market_position": made.target.value.lower(),
         "prev_market_position": held.value.lower() if held else "flat",
         "price": repr(close),

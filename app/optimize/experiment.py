@@ -1,6 +1,6 @@
 """A strategy on its markets, under rules and costs: what a search evaluates, and what is run in full afterwards."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,6 @@ from app.optimize.evaluate import Objective, Scored
 from app.optimize.space import Point
 from app.strategies.definition import StrategyDefinition
 from app.strategies.evaluate import Cache
-from app.strategies.signals import Signals
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Experiment:
         """Every point on every market, in one sweep over all cores."""
         found = sweep_markets(
             self.markets,
-            self._signals,
+            lambda series, point: self.definition.signals_to_score(series, point, self.cache),
             points,
             self.rules,
             self.costs,
@@ -56,7 +55,7 @@ class Experiment:
         rules = self.rules if equity is None else replace(self.rules, equity=equity)
         funding = self.funding[market] if self.funding else None
         series = self.markets[market]
-        return backtest(series, self._signals(series, point), rules, self.costs, funding)
+        return backtest(series, self.definition.signals(series, point, self.cache), rules, self.costs, funding)
 
     def between(self, begin: int, end: int, warm_up: int = 0) -> "Experiment":
         """The same on bars begin … end - 1 of every market, with up to `warm_up` bars of history before them.
@@ -75,6 +74,3 @@ class Experiment:
             "costs": str(self.costs),
             "funding": [one is not None for one in self.funding],
         }
-
-    def _signals(self, series: CandleSeries, point: Mapping[str, float]) -> Signals:
-        return self.definition.signals(series, point, self.cache)

@@ -36,6 +36,7 @@ def trade_as_tester(series: CandleSeries, signals: Signals, *, capital: float, q
         size=quantity,
         leverage=1,
         max_notional=math.inf,
+        max_exposure_rate=math.inf,
         maintenance_rate=0.0,
         intrabar=Intrabar.CHART,
     )

@@ -15,8 +15,6 @@ import numpy as np
 from app.history import CandleSeries
 from app.strategies import pine
 from app.strategies.expressions import (
-    FLAGS,
-    LEVELS,
     BadStrategy,
     Condition,
     Number,
@@ -28,7 +26,7 @@ from app.strategies.expressions import (
 from app.strategies.linear import Bars, longest
 from app.strategies.parameters import Parameter, check, param
 from app.strategies.program import Program
-from app.strategies.signals import Flags, Floats, Signals
+from app.strategies.signals import FLAGS, LEVELS, Flags, Floats, Signals
 from app.strategies.warm_up import warm_up
 
 if TYPE_CHECKING:
@@ -105,6 +103,24 @@ class StrategyDefinition:
         levels = {name: _floats(found.get(name, np.nan), len(series)) for name in LEVELS}
         arrays: dict[str, Any] = {**flags, **levels}
         return Signals(**arrays, warm_up=ready)
+
+    def signals_to_score(self, series: CandleSeries, params: Mapping[str, object], cache: "Cache") -> Signals:
+        """The same signals with levels on the bars of entries only: all that a backtest reads of them."""
+        from app.strategies.evaluate import Evaluation  # noqa: PLC0415 - numba, as below
+
+        values, parts = self.check(params), dict(zip(self._parts, self._program.roots, strict=True))
+        ready = max(one.value(values) for one in self._bars)
+        run = Evaluation(self._program, series, values, cache)
+        with np.errstate(all="ignore"):
+            flags = {
+                name: _flags(run.value(parts[name]) if name in parts else 0.0, len(series), ready) for name in FLAGS
+            }
+            bars = np.flatnonzero(flags["enter_long"] | flags["enter_short"])
+            levels = {
+                name: _floats(run.at(parts[name], bars) if name in parts else np.nan, len(bars)) for name in LEVELS
+            }
+        arrays: dict[str, Any] = {**flags, **levels}
+        return Signals(**arrays, warm_up=ready, level_bars=bars)
 
     def plots(
         self, series: CandleSeries, params: Mapping[str, object] | None = None, cache: "Cache | None" = None

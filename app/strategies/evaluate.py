@@ -7,7 +7,7 @@ Division by zero and absent values are part of the language (see `expressions`);
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -43,25 +43,15 @@ class Cache:
         self._next = 0
         self._series: OrderedDict[int, tuple[CandleSeries, int]] = OrderedDict()
 
-    def names(self, series: CandleSeries, program: Program, scalars: Sequence[Scalar | None]) -> list[int]:
-        """A number for what each instruction of the program computes on this series with these scalars."""
+    def name(self, shape: tuple[Any, ...]) -> int:
+        """A number for what is computed like this, the same whenever it is asked for."""
         with self._lock:
             if len(self._names) > _SHAPES_KEPT:
                 self._names.clear()  # numbers are never used again, so what was stored under them just ages out
-            names: list[int] = []
-            market = self._market(series)
-            for step, scalar in zip(program.steps, scalars, strict=True):
-                if scalar is not None:
-                    shape: tuple[Any, ...] = (scalar,)
-                elif step.op == "series":
-                    shape = (market, step.data)
-                else:
-                    shape = (step.op, step.data, *[names[arg] for arg in step.args])
-                name = self._names.get(shape)
-                if name is None:
-                    name = self._names[shape] = self._next = self._next + 1
-                names.append(name)
-            return names
+            found = self._names.get(shape)
+            if found is None:
+                found = self._names[shape] = self._next = self._next + 1
+            return found
 
     def get(self, name: int) -> Stored | None:
         with self._lock:
@@ -79,15 +69,17 @@ class Cache:
             while self.bytes > self.max_bytes and len(self._stored) > 1:
                 self.bytes -= _size(self._stored.popitem(last=False)[1])
 
-    def _market(self, series: CandleSeries) -> int:
-        known = self._series.get(id(series))
-        if known is None:
-            self._next += 1
-            known = self._series[id(series)] = (series, -self._next)
-            if len(self._series) > _SERIES_KEPT:
-                self._series.popitem(last=False)
-        self._series.move_to_end(id(series))
-        return known[1]
+    def market(self, series: CandleSeries) -> int:
+        """A number for a series."""
+        with self._lock:
+            known = self._series.get(id(series))
+            if known is None:
+                self._next += 1
+                known = self._series[id(series)] = (series, -self._next)
+                if len(self._series) > _SERIES_KEPT:
+                    self._series.popitem(last=False)
+            self._series.move_to_end(id(series))
+            return known[1]
 
 
 def scalars_of(program: Program, parameters: Mapping[str, float]) -> list[Scalar | None]:
@@ -108,22 +100,35 @@ def scalars_of(program: Program, parameters: Mapping[str, float]) -> list[Scalar
 
 def evaluate(program: Program, series: CandleSeries, parameters: Mapping[str, float], cache: Cache) -> list[Value]:
     """The value of each root: a float where it is the same on every bar, else a read-only array (n,)."""
+    run = Evaluation(program, series, parameters, cache)
     with np.errstate(all="ignore"):
-        scalars = scalars_of(program, parameters)
-        run = _Run(program, series, scalars, cache, cache.names(series, program, scalars))
         return [run.value(root) for root in program.roots]
 
 
-class _Run:
-    def __init__(
-        self, program: Program, series: CandleSeries, scalars: list[Scalar | None], cache: Cache, names: list[int]
-    ) -> None:
+class Evaluation:
+    """A program on one series with one set of parameters. Its steps are computed when they are asked for, and once."""
+
+    def __init__(self, program: Program, series: CandleSeries, parameters: Mapping[str, float], cache: Cache) -> None:
         self.program = program
         self.series = series
-        self.scalars = scalars
         self.cache = cache
-        self.names = names
+        with np.errstate(all="ignore"):
+            self.scalars = scalars_of(program, parameters)
+        self.market = cache.market(series)
+        self.names: dict[int, int] = {}
         self.known: dict[int, Stored] = {}
+
+    def at(self, index: int, bars: NDArray[np.int64]) -> Value:
+        """The value of a step on these bars only, (k,): arithmetic on top of indicators is done for nothing else."""
+        scalar = self.scalars[index]
+        if scalar is not None:
+            return scalar
+        step = self.program.steps[index]
+        if step.op in ARITHMETIC and index not in self.known:
+            return np.asarray(ARITHMETIC[step.op](*[self.at(arg, bars) for arg in step.args]))
+        whole = self.stored(index)
+        assert not isinstance(whole, tuple)  # noqa: S101 - a call is read through its outputs only
+        return whole[bars]
 
     def value(self, index: int) -> Value:
         scalar = self.scalars[index]
@@ -135,13 +140,32 @@ class _Run:
 
     def stored(self, index: int) -> Stored:
         found = self.known.get(index)
+        if found is not None:
+            return found
+        step = self.program.steps[index]
+        # Indicators only: what is made of them is cheaper to compute again than to keep.
+        kept = step.op == "call" and not step.flag
+        found = self.cache.get(self._name(index)) if kept else None
         if found is None:
-            found = self.cache.get(self.names[index])
-            if found is None:
-                found = _shared(self._compute(self.program.steps[index]))
-                self.cache.put(self.names[index], found)
-            self.known[index] = found
+            found = _shared(self._compute(step))
+            if kept:
+                self.cache.put(self._name(index), found)
+        self.known[index] = found
         return found
+
+    def _name(self, index: int) -> int:
+        """What the cache calls the step's value: after what it is computed from, parameters by their values."""
+        known = self.names.get(index)
+        if known is None:
+            step, scalar = self.program.steps[index], self.scalars[index]
+            if scalar is not None:
+                shape: tuple[Any, ...] = (scalar,)
+            elif step.op == "series":
+                shape = (self.market, step.data)
+            else:
+                shape = (step.op, step.data, *[self._name(arg) for arg in step.args])
+            known = self.names[index] = self.cache.name(shape)
+        return known
 
     def _compute(self, step: Step) -> Stored:
         if step.op == "series":

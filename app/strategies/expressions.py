@@ -15,6 +15,7 @@ from operator import add, eq, ge, gt, le, lt, mul, ne, sub, truediv
 from typing import NoReturn, TypeAlias
 
 from app.domain.errors import OperatorError
+from app.strategies.signals import FLAGS, LEVELS
 
 SERIES = ("open", "high", "low", "close", "volume")
 
@@ -287,10 +288,6 @@ def latch(
 ) -> Number:
     """A stance that holds until it is changed: 1, -1 or 0, starting at 0. On one bar long goes first, then short."""
     return Number("latch", tuple(map(condition, (enter_long, enter_short, exit_long, exit_short))))
-
-
-FLAGS = ("enter_long", "enter_short", "exit_long", "exit_short")
-LEVELS = ("long_stop", "short_stop", "long_target", "short_target")
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,12 @@ def _at(values: Any, bar: int, absent: Any) -> Any:
 
 
 @inlined
+def _place(level_bars: Any, bar: int) -> Any:
+    """Where this bar's levels are: at its own place, or where it is among those that have any."""
+    return np.searchsorted(level_bars, bar) if len(level_bars) else bar
+
+
+@inlined
 def _run(
     bars: Bars, says: Says, rates: Rates, ladder: Floats, warm_up: int, terms_row: Any, accounts: Any, positions: Any,
     targets: Floats, tape: Tape, scores: Any,
@@ -36,6 +42,7 @@ def _run(
     long_stop, short_stop, long_goal, short_goal = (
         lent(says.long_stop), lent(says.short_stop), lent(says.long_target), lent(says.short_target),
     )  # fmt: skip
+    level_bars = lent(says.level_bars)
     paid_at, paid, paid_at_open = lent(rates.bar), lent(rates.rate), lent(rates.at_open)
     trades, equity, exposure = lent(tape.trades), lent(tape.equity), lent(tape.exposure)
     steps, waiting = lent(ladder), lent(targets)
@@ -62,10 +69,13 @@ def _run(
         if next_bar < count:
             last = next_bar - 1
             signs = long[last], short[last], _at(long_exit, last, False), _at(short_exit, last, False)
-            levels = (
-                _at(long_stop, last, np.nan), _at(short_stop, last, np.nan),
-                _at(long_goal, last, np.nan), _at(short_goal, last, np.nan),
-            )  # fmt: skip
+            levels = np.nan, np.nan, np.nan, np.nan
+            if signs[0] | signs[1]:
+                place = _place(level_bars, last)
+                levels = (
+                    _at(long_stop, place, np.nan), _at(short_stop, place, np.nan),
+                    _at(long_goal, place, np.nan), _at(short_goal, place, np.nan),
+                )  # fmt: skip
             candle = opened[next_bar], high[next_bar], low[next_bar], close[next_bar]
             rates_due = due(position, paid_at, paid, paid_at_open, next_bar)
             ends = next_bar == count - 1

@@ -3,6 +3,7 @@
 import gzip
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from app.backtest.layout import SCORE
 from app.backtest.metrics import metrics
 from app.backtest.model import Costs, Funding, Intrabar, Rules, Sizing, TargetRule
 from app.domain.errors import BadSettings
+from app.strategies.signals import FLAGS, LEVELS
 from benchmarks.jobs import Job, difference, ends_alike, markets, one_sided, reversals, rows, slipped
 from benchmarks.parity import GOLDEN, GOLDEN_BARS
 from tests.unit.backtest.markets import QUIET, bars, said
@@ -106,8 +108,7 @@ def test_nothing_sees_the_future(market):
     short = market[:cut]
     for signals, rules, costs, funding in _runs(market):
         whole = backtest(market, signals, rules, costs, funding)
-        names = [name for name in type(signals).__slots__ if name != "warm_up"]
-        past = type(signals)(**{name: getattr(signals, name)[:cut] for name in names}, warm_up=signals.warm_up)
+        past = replace(signals, **{name: getattr(signals, name)[:cut] for name in (*FLAGS, *LEVELS)})
         part = backtest(short, past, rules, costs, funding)
         ended = whole.trades[whole.trades["exit_bar"] < cut - 1]
         assert len(ended) > 5

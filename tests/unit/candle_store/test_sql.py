@@ -5,11 +5,15 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from app.candle_store.layout import FUNDING, Market
+from app.candle_store.soundness import inspect
 from app.candle_store.sql import query
 from app.candle_store.store import CandleStore
+from app.commands import data_view
 from app.domain.errors import BadSettings
 from tests.unit.candle_store.conftest import HOUR, T0, Put, columns, flat, market
 
@@ -82,6 +86,26 @@ def test_other_files_are_out_of_reach(store: CandleStore, tmp_path_factory, sql:
 def test_a_wrong_query_gets_duckdbs_own_words(store: CandleStore) -> None:
     with pytest.raises(BadSettings, match="volum"):
         query(store, "SELECT volum FROM candles")
+
+
+@pytest.mark.parametrize("spoil", ["cut short", "seconds"])
+def test_a_file_that_cannot_be_read_is_named_by_every_reader(tmp_path: Path, spoil: str) -> None:
+    told = columns(market(40))
+    path = flat(tmp_path, "BTCUSDT-perp-1h.parquet", told)
+    if spoil == "seconds":  # as a number, a time could be in any unit
+        pq.write_table(pa.table({**told, "ts": told["ts"] // 1000}), path)
+    else:
+        path.write_bytes(path.read_bytes()[:500])
+    store = CandleStore(tmp_path)
+    readers = (
+        lambda: query(store, "SELECT count(*) FROM candles"),
+        lambda: store.read("BTCUSDT", "1h"),
+        lambda: inspect(store.markets()),
+        lambda: data_view.holdings(store.markets()),
+    )
+    for reader in readers:
+        with pytest.raises(BadSettings, match="cannot be read"):
+            reader()
 
 
 def test_an_empty_folder_has_empty_views(tmp_path: Path) -> None:

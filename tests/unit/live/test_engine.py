@@ -1,6 +1,7 @@
 """The live engine on a feed that a test drives: what is asked for, when, and what people are told."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from app.domain.candle import Candle
-from app.domain.errors import OperatorError, VenueUnavailable
+from app.domain.errors import OperatorError, StorageUnavailable, VenueUnavailable
 from app.domain.ids import AccountId, StrategyId, Symbol
 from app.domain.policy import OwnRun, StrategyProfile
 from app.domain.side import OrderSide, Side, Target
@@ -62,10 +63,14 @@ class Feed:
 
 @dataclass
 class Told:
-    texts: list[str] = field(default_factory=list)
+    by_key: dict[str, str] = field(default_factory=dict)  # each key once, as the outbox does it
+
+    @property
+    def texts(self) -> list[str]:
+        return list(self.by_key.values())
 
     async def put(self, key: str, text: str) -> None:
-        self.texts.append(text)
+        self.by_key.setdefault(key, text)
 
     def alarm(self, name: str) -> None:
         pass
@@ -75,7 +80,12 @@ class Told:
 class Records:
     held: object = None
 
+    down: int = 0  # so often the database cannot be read
+
     async def position(self, account: AccountId, symbol: Symbol) -> object:
+        if self.down:
+            self.down -= 1
+            raise StorageUnavailable("not now")
         return self.held
 
 
@@ -86,7 +96,10 @@ class World:
         self.told, self.records = Told(), Records()
         self.plain = plain = definition or Definition(lambda _: 10, above_hundred)
         self.bars = 0  # of the longest series that was looked at
+        self.bars_of: dict[str, list[int]] = {}  # of every look, by definition
         self.profiles = [OWN]
+        self.taken: set[str] = set()
+        self.lost = 0  # so often the database cannot be written
         self.alerts: asyncio.Queue[Message] = asyncio.Queue()
         self.engine = LiveEngine(
             self.feed,
@@ -103,13 +116,20 @@ class World:
 
     def _signals(self, runs: OwnRun, series: CandleSeries) -> Signals:
         self.bars = max(self.bars, len(series))
+        self.bars_of.setdefault(runs.definition, []).append(len(series))
         return self.plain.signals(runs, series)
 
     async def _take(self, body: bytes, profile: StrategyProfile) -> None:
         assert profile is OWN
         read = read_message(body)
         assert isinstance(read, Message), read
-        self.alerts.put_nowait(read)
+        if self.lost:
+            self.lost -= 1
+            raise StorageUnavailable("not now")
+        key = read.dedupe_key(profile.strategy)
+        if key not in self.taken:  # as the inbox does it
+            self.taken.add(key)
+            self.alerts.put_nowait(read)
 
     async def closes_at(self, price: float, after_s: float = 3600) -> None:
         """One more candle, and every strategy has looked at it."""
@@ -217,20 +237,24 @@ async def test_a_feed_that_falls_silent_is_told_and_so_is_its_return():
         assert len(world.told.texts) == 2
 
 
-async def test_a_definition_that_cannot_run_is_told_once_and_harms_no_other():
+@pytest.mark.parametrize("error", [OperatorError("there is no strategy nonsense"), ZeroDivisionError("of a user's")])
+async def test_a_definition_that_cannot_run_is_told_once_an_hour_and_harms_no_other(error):
     def broken(runs: OwnRun, series: CandleSeries) -> Signals:
         if runs.definition == "nonsense":
-            raise OperatorError("there is no strategy nonsense")
+            raise error
         return above_hundred(runs, series)
 
     world = World([90, 95], Definition(lambda _: 10, broken))
     world.profiles = [replace(OWN, strategy=StrategyId("bad"), runs=OwnRun("nonsense", "1h")), OWN]
     async with world:
         for price in (96, 101):
-            await world.closes_at(price)
+            await world.closes_at(price, after_s=600)
         assert (await world.alert()).strategy == "own"
-        await world.hears("bad cannot run: there is no strategy nonsense")
-    assert len(world.told.texts) == 1
+        await world.hears(f"bad cannot run: {'' if isinstance(error, OperatorError) else 'ZeroDivisionError: '}{error}")
+        assert len(world.told.texts) == 1
+        await world.closes_at(102)
+        await world.hears("bad cannot run")
+    assert len(world.told.texts) == 2
 
 
 async def test_the_registry_is_followed_while_it_runs():
@@ -264,3 +288,131 @@ async def test_one_markets_trouble_is_not_anothers(trouble):
     async with world:
         await world.closes_at(101)
         assert (await world.alert()).strategy == "own"
+
+
+async def test_a_warm_up_that_fails_does_not_end_the_market():
+    failing = [RuntimeError("a bug of the user's"), RuntimeError("again")]
+
+    def warm_up(runs: OwnRun) -> int:
+        if failing:
+            raise failing.pop()
+        return 10
+
+    async with World([90, 95], Definition(warm_up, above_hundred)) as world:
+        await world.closes_at(101)
+        assert (await world.alert()).target == "LONG"
+
+
+async def test_a_strategy_that_comes_later_and_needs_more_history_gets_it():
+    def warm_up(runs: OwnRun) -> int:
+        return 300 if runs.definition == "long" else 10
+
+    world = World([90.0] * 1300, Definition(warm_up, above_hundred))
+    late = replace(OWN, strategy=StrategyId("late"), runs=OwnRun("long", "1h"))
+    async with world:
+        await world.has_looked(500)
+        world.profiles = [OWN, late]
+        world.clock.advance(3600)
+        world.feed.past.append(bar(1300, 90))
+        world.feed.coming.put_nowait(world.feed.past[-1])
+        while "long" not in world.bars_of:  # noqa: ASYNC110 - nobody sets an event
+            await asyncio.sleep(0.002)
+    assert world.feed.asked_for == [500, 1200]
+    assert set(world.bars_of["long"]) == {1200}  # never on less than it needs
+
+
+@pytest.mark.parametrize("where", ["read", "written"])
+async def test_what_is_asked_for_outlives_a_database_that_is_away(where):
+    async with World([90, 95]) as world:
+        world.records.down, world.lost = (3, 0) if where == "read" else (0, 3)
+        await world.closes_at(101)
+        assert (await world.alert()).target == "LONG"
+
+
+async def test_an_exit_that_could_not_be_asked_for_is_asked_for_on_the_next_bar():
+    world = World([90, 101, 102])
+    world.records.held = a_long(2)
+    async with world:
+        await world.has_looked(3)
+        world.records.down = 1
+        world.clock.advance(2 * 3600)  # the bar comes so late that the next one is due: it is not tried again
+        await world.closes_at(99)
+        await world.closes_at(98)
+        alert = await world.alert()
+    assert (alert.target, alert.bar_time) == (Target.FLAT, START + 3 * HOUR)
+    assert alert.fired_at == START + 5 * HOUR  # it is owed now
+
+
+async def test_an_exit_that_waits_to_be_done_is_one_alert():
+    world = World([90, 101, 102])
+    world.records.held = a_long(2)
+    async with world:
+        for price in (99, 98, 97):
+            await world.closes_at(price)
+        assert (await world.alert()).target == Target.FLAT
+        assert world.alerts.empty()
+
+
+async def test_the_bar_that_opened_a_position_does_not_close_it():
+    def both(runs: OwnRun, series: CandleSeries) -> Signals:
+        said = above_hundred(runs, series)
+        return replace(said, exit_long=said.enter_long)
+
+    world = World([90, 95], Definition(lambda _: 10, both))
+    async with world:
+        await world.closes_at(101)
+        assert (await world.alert()).target == "LONG"
+        world.records.held = a_long(3)
+        looks = len(world.bars_of["above"])
+        world.feed.coming.put_nowait(VenueUnavailable("gone"))
+        while len(world.bars_of["above"]) == looks:  # noqa: ASYNC110 - the same bar is looked at again
+            await asyncio.sleep(0.002)
+        await world.closes_at(102)
+        assert world.alerts.empty()
+
+
+@pytest.mark.parametrize("whose", ["other", ""])
+async def test_a_position_of_another_is_not_turned_round_and_people_are_told(whose):
+    world = World([90, 95])
+    world.records.held = replace(a_long(1), side=Side.SHORT, strategy=StrategyId(whose))
+    async with world:
+        await world.closes_at(101)
+        await world.hears("own wants to be LONG in BTCUSDT and is not: a SHORT of " + (whose or "nobody's"))
+        assert world.alerts.empty()
+
+
+async def test_a_history_that_cannot_be_read_is_told_once_an_hour():
+    world = World([90, 101])
+    history, away = world.feed.history, [True]
+
+    async def trouble(symbol: Symbol, interval: str, bars: int) -> Sequence[Candle]:
+        world.feed.asked_for.append(bars)
+        if away:
+            raise VenueUnavailable("maintenance")
+        return await history(symbol, interval, bars)
+
+    world.feed.history = trouble
+    async with world:
+        await world.hears("1h candles of BTCUSDT cannot be read yet")
+        while len(world.feed.asked_for) < 5:  # noqa: ASYNC110 - nobody sets an event
+            await asyncio.sleep(0.002)
+        assert len(world.told.texts) == 1
+        away.clear()
+        assert (await world.alert()).target == "LONG"
+
+
+async def test_a_slow_strategy_keeps_no_other_waiting():
+    go_on = threading.Event()
+
+    def slow(runs: OwnRun, series: CandleSeries) -> Signals:
+        if runs.definition == "slow":
+            go_on.wait(10)
+        return above_hundred(runs, series)
+
+    world = World([90, 101], Definition(lambda _: 10, slow))
+    world.profiles = [replace(OWN, strategy=StrategyId("slow"), runs=OwnRun("slow", "1h")), OWN]
+    async with world:
+        try:
+            assert (await world.alert()).strategy == "own"
+        finally:
+            go_on.set()

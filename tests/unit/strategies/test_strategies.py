@@ -6,13 +6,15 @@ from functools import cache
 import numpy as np
 import pytest
 
+from app.backtest.engine import backtest, score
 from app.domain.errors import BadSettings
 from app.history import synthetic
 from app.strategies import evaluate as evaluating
 from app.strategies import ta
 from app.strategies.evaluate import KERNELS, Cache
-from app.strategies.expressions import FLAGS, LEVELS, Condition, close, high, hlc3, latch, low
+from app.strategies.expressions import Condition, close, high, hlc3, latch, low
 from app.strategies.registry import SHIPPED, definition, definitions
+from app.strategies.signals import FLAGS, LEVELS
 from tests.unit.strategies.markets import COLUMNS, MARKET, changed, series, valued
 
 ALL = list(definitions().values())
@@ -330,3 +332,19 @@ def test_parameters_that_fit_become_their_own_type():
 
 def test_a_condition_alone_is_no_number():
     assert isinstance(UP, Condition)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_is_scored_is_what_is_said(name):
+    """Levels on the bars of entries only: the same figures, without arithmetic on bars nobody enters."""
+    found, cache = definition(name), Cache()
+    said, scored = found.signals(MARKET, {}, cache), found.signals_to_score(MARKET, {}, cache)
+    entries = np.flatnonzero(said.enter_long | said.enter_short)
+    assert np.array_equal(scored.level_bars, entries)
+    assert len(entries) > 5
+    for flag in FLAGS:
+        assert np.array_equal(getattr(said, flag), getattr(scored, flag))
+    for level in LEVELS:
+        assert np.array_equal(getattr(said, level)[entries], getattr(scored, level), equal_nan=True)
+    assert score(MARKET, said) == score(MARKET, scored)
+    assert np.array_equal(backtest(MARKET, said).trades, backtest(MARKET, scored).trades)

@@ -108,8 +108,19 @@ class CandleStore:
             fitting = [one for one in fitting if one.step_ms < wanted]
         if not fitting:
             raise BadSettings(_missing(symbol, interval, known, self.root))
-        longest = max(market.step_ms for market in fitting)
-        return self._only([market for market in fitting if market.step_ms == longest])
+        # Longer bars that were kept once do not hide what the finer ones they were made of have learned since.
+        spans = {market: self._span_of(market) for market in fitting}
+        current = [one for one in fitting if not any(_outgrown(one, spans[one], two, spans[two]) for two in fitting)]
+        longest = max(market.step_ms for market in current)
+        return self._only([market for market in current if market.step_ms == longest])
+
+    def _span_of(self, market: Market) -> Span:
+        """From its first bar to the end of its last, in ms; (0, 0) without any."""
+        paths = self.markets().get(market, ())
+        firsts = (stamps[0] for path in paths if len(stamps := read_columns(path, market)["ts"]))
+        lasts = (stamps[-1] for path in reversed(paths) if len(stamps := read_columns(path, market)["ts"]))
+        first = next(firsts, None)
+        return (0, 0) if first is None else (int(first), int(next(lasts)) + market.step_ms)
 
     def _only(self, found: list[Market]) -> Market:
         if len(found) > 1:
@@ -199,3 +210,9 @@ def _missing(symbol: str, interval: str, known: list[Market], root: Path) -> str
     near = difflib.get_close_matches(symbol.upper(), symbols, n=1)
     hint = f"; did you mean {near[0]}?" if near else f": there is {', '.join(symbols) or 'nothing'}"
     return f"no candles of {symbol} in {root}{hint}"
+
+
+def _outgrown(one: Market, span: Span, other: Market, wider: Span) -> bool:
+    """Whether `other` has the same and newer bars, finer."""
+    finer = other.exchange == one.exchange and other.step_ms < one.step_ms
+    return finer and wider[0] < span[0] + one.step_ms and wider[1] >= span[1] + one.step_ms

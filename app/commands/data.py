@@ -195,7 +195,7 @@ def resample(
     """Join the finest fetched candles into longer ones and keep them.
 
     Seldom needed: every command joins finer candles as it reads. Incomplete candles at both ends are left out.
-    What is kept is read in place of the finer candles: resample again after fetching more of them.
+    What is kept is read in place of the finer candles until more of those are fetched; then resample again.
     """
     store = CandleStore(data_dir, exchange)
     done = []

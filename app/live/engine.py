@@ -69,7 +69,7 @@ class LiveEngine:
     async def run(self, stop: asyncio.Event) -> None:
         try:
             while not stop.is_set():
-                self._follow_what_is_wanted()
+                await survive(self._follow_what_is_wanted(), self.metrics, pause_s=0)
                 waiting = asyncio.ensure_future(stop.wait())
                 await asyncio.wait({waiting}, timeout=self.config.registry_s)
                 waiting.cancel()
@@ -78,7 +78,7 @@ class LiveEngine:
                 task.cancel()
             await asyncio.gather(*self._following.values(), return_exceptions=True)
 
-    def _follow_what_is_wanted(self) -> None:
+    async def _follow_what_is_wanted(self) -> None:
         wanted = {market for profile in self._own() for market in _markets(profile)}
         self._following = {market: task for market, task in self._following.items() if not task.done()}
         for market in wanted - self._following.keys():
@@ -198,7 +198,7 @@ class LiveEngine:
         its_own = position is not None and position.strategy == profile.strategy
         held = position.side if position is not None and its_own else None
         made = wish(signals, held, _first_after(series, position.opened_at) if position is not None else 0)
-        if made is None:
+        if made is None or (not profile.enabled and made.target is not Target.FLAT):
             return
         if position is not None and not its_own and made.target.side is position.side.opposite:
             await self._tell_taken(profile, position, made.target, _opened(series, made.bar))

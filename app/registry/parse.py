@@ -152,6 +152,8 @@ class _Reader:
         interval = self.text(have["interval"], f"{path}.interval") if "interval" in have else "1h"
         if interval not in INTERVALS:
             raise self.fail(have["interval"], f"{path}.interval", f"must be one of {', '.join(INTERVALS)}")
+        if interval == "3d":
+            raise self.fail(have["interval"], f"{path}.interval", "3d bars start on other days at each venue; use 1d")
         given = self.members(have["parameters"], f"{path}.parameters", None) if "parameters" in have else {}
         numbers = {name: self.any_number(value, f"{path}.parameters.{name}") for name, value in given.items()}
         return OwnRun(self.name(have["runs"], f"{path}.runs"), interval, tuple(numbers.items()))

@@ -52,6 +52,18 @@ def test_the_longest_fitting_bars_are_taken(put: Put) -> None:
     assert same(put(hours).read("BTCUSDT", "2h"), hours.resampled("2h"))
 
 
+def test_longer_bars_that_finer_ones_have_outgrown_are_not_taken(put: Put) -> None:
+    minutes = market(3_000, "5m")
+    put(minutes)
+    assert same(put(market(200)).read("BTCUSDT", "1h"), minutes.resampled("1h"))
+
+
+def test_longer_bars_with_an_older_history_are_taken_though_finer_ones_are_newer(put: Put) -> None:
+    hours, minutes = market(200), market(3_000, "5m")
+    put(minutes[600:])
+    assert same(put(hours).read("BTCUSDT", "1h"), hours)
+
+
 def test_rows_written_again_replace_the_old_ones(put: Put) -> None:
     series = market(100)
     put(series)

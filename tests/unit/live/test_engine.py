@@ -120,7 +120,7 @@ class World:
         return self.plain.signals(runs, series)
 
     async def _take(self, body: bytes, profile: StrategyProfile) -> None:
-        assert profile is OWN
+        assert profile.strategy == OWN.strategy
         read = read_message(body)
         assert isinstance(read, Message), read
         if self.lost:
@@ -416,3 +416,29 @@ async def test_a_slow_strategy_keeps_no_other_waiting():
             assert (await world.alert()).strategy == "own"
         finally:
             go_on.set()
+
+
+async def test_a_strategy_that_is_switched_off_enters_nothing_and_still_leaves():
+    world = World([90, 95])
+    world.profiles = [replace(OWN, enabled=False)]
+    async with world:
+        await world.closes_at(101)
+        world.records.held = a_long(2)
+        await world.closes_at(99)
+        assert (await world.alert()).target == "FLAT"
+        assert world.alerts.empty()
+
+
+async def test_a_registry_that_fails_once_does_not_end_the_engine():
+    world = World([90, 95])
+    profiles, failures = world.engine.profiles, [RuntimeError("once")]
+
+    def failing() -> list[StrategyProfile]:
+        if failures:
+            raise failures.pop()
+        return list(profiles())
+
+    world.engine.profiles = failing
+    async with world:
+        await world.closes_at(101)
+        assert (await world.alert()).target == Target.LONG

@@ -182,6 +182,7 @@ strategies:
         ("runs: supertrend", "needs symbols"),
         ("{runs: supertrend, symbols: [], interval: 1h}", "needs symbols"),
         ("{runs: supertrend, symbols: [BTCUSDT], interval: 7m}", "interval must be one of 1m, 3m"),
+        ("{runs: supertrend, symbols: [BTCUSDT], interval: 3d}", "use 1d"),
         ("{runs: supertrend, symbols: [BTCUSDT], parameters: {factor: big}}", "parameters.factor"),
         ("{runs: supertrend, symbols: [BTCUSDT], parameters: [1]}", "must be a mapping"),
         ("{runs: two words, symbols: [BTCUSDT]}", "runs may have up to 64 letters"),

@@ -35,6 +35,7 @@ START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 WARM_UP = 600
 TOKEN = "an-api-token-for-tests"
+RESENDS = 4
 
 
 def drawn_market(symbol: str, price: float, future: Sequence[float]) -> CandleSeries:
@@ -116,8 +117,13 @@ class World:
         return self.alert(**(turned | changes))
 
     async def post(self, body: Mapping[str, Any] | bytes) -> httpx.Response:
+        """As TradingView sends: what is answered 5xx (a busy database) is sent again, a few times."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await self.stage.bot.post("/webhooks/tradingview", content=content)
+        for _ in range(RESENDS):
+            answer = await self.stage.bot.post("/webhooks/tradingview", content=content)
+            if not answer.is_server_error:
+                break
+        return answer
 
     async def story(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Send an alert and wait for its end."""

@@ -36,6 +36,9 @@ FINAL = ("filled", "refused", "closed", "expired", "failed")
 _SIDE = re.compile(r"wants to enter (LONG|SHORT)")
 
 
+RESENDS = 3
+
+
 @dataclass
 class Sent:
     """An alert as it was sent, and what the bot has said to it so far."""
@@ -44,6 +47,12 @@ class Sent:
     body: bytes
     alert_id: str | None = None  # None: never answered 2xx
     answers: list[str] = field(default_factory=list)  # "accepted", "duplicate", or the status of another answer
+
+    @property
+    def taken_once(self) -> bool:
+        """Accepted once; or never, when it was stored although the answer was that it may not be."""
+        accepted = self.answers.count("accepted")
+        return accepted == 1 or (accepted == 0 and "503" in self.answers and "duplicate" in self.answers)
 
 
 @dataclass
@@ -159,12 +168,18 @@ class Site:
         return [alert for alert in self.sent if alert.alert_id]
 
     async def send_in_turn(self, app: App, alerts: list[Sent]) -> None:
-        """All symbols at once; within a symbol in order, each as soon as the last is answered."""
+        """All symbols at once; within a symbol in order, each as soon as the last is answered.
+
+        As TradingView does, what is answered 503 (a busy database) is sent again, a few times.
+        """
 
         async def lane(symbol: str) -> None:
             for alert in alerts:
                 if alert.symbol == symbol:
                     await app.post(alert)
+                    for _ in range(RESENDS):
+                        if alert.answers[-1] == "503":
+                            await app.post(alert)
 
         await asyncio.gather(*(lane(symbol) for symbol in {alert.symbol for alert in alerts}))
 

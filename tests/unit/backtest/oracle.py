@@ -219,6 +219,14 @@ class Oracle:
             farthest = max(one.reward_risk for one in rules.targets)
             if opened + sign * distance * farthest <= 0:
                 return
+        if ladder or not math.isnan(goal):
+            earned = (
+                sum(multiple * ratio * distance for multiple, ratio in self.rungs())
+                if ladder
+                else sign * (goal - opened)
+            )
+            if distance and distance > 0 and earned < rules.min_reward_risk * distance * (1 - 1e-12):
+                return
         quantity, leverage = self.size(opened, distance)
         if not quantity:
             return
@@ -241,12 +249,7 @@ class Oracle:
         self.cash -= fee
 
     def ladder(self, opened, distance, quantity):
-        left, found, room = quantity, [], 1.0
-        rungs = []
-        for one in sorted(self.rules.targets, key=lambda one: one.reward_risk):
-            rungs.append((one.reward_risk, min(one.ratio, room)))
-            room -= rungs[-1][1]
-        rungs = [rung for rung in rungs if rung[1] > 0]
+        left, found, rungs = quantity, [], self.rungs()
         whole = math.isclose(sum(ratio for _, ratio in rungs), 1.0)
         for number, (multiple, ratio) in enumerate(rungs, 1):
             part = left if whole and number == len(rungs) else self.floored(min(quantity * ratio, left))
@@ -254,6 +257,13 @@ class Oracle:
             if part > 0:
                 found.append([opened + distance * multiple, part])
         return found
+
+    def rungs(self):
+        rungs, room = [], 1.0
+        for one in sorted(self.rules.targets, key=lambda one: one.reward_risk):
+            rungs.append((one.reward_risk, min(one.ratio, room)))
+            room -= rungs[-1][1]
+        return [rung for rung in rungs if rung[1] > 0]
 
     def floored(self, quantity):
         step = self.rules.quantity_step

@@ -106,12 +106,12 @@ def test_a_target_that_is_jumped_over_pays_its_own_price_and_on_a_chart_the_open
     assert _only(backtest(series, signals, units(intrabar=Intrabar.CHART), FREE)) == (2, 115.0, ExitReason.TARGET)
 
 
-def test_a_target_is_a_resting_order_or_as_live_a_market_order():
+def test_a_target_is_as_live_a_market_order_or_rests_in_the_book():
     series = bars(QUIET, UP, QUIET)
     signals = said(3, long=[0], levels={"long_target": {0: 110.0}})
-    (resting,) = backtest(series, signals, units(), Costs(0.001, 0.0004, 0.01)).trades
+    (resting,) = backtest(series, signals, units(), Costs(0.001, 0.0004, 0.01, market_targets=False)).trades
     assert (resting["exit_price"], resting["fees"]) == (110.0, pytest.approx(101.0 * 0.001 + 110.0 * 0.0004))
-    (market,) = backtest(series, signals, units(), Costs(0.001, 0.0004, 0.01, market_targets=True)).trades
+    (market,) = backtest(series, signals, units(), Costs(0.001, 0.0004, 0.01)).trades
     assert market["exit_price"] == pytest.approx(110.0 * 0.99)
     assert market["fees"] == pytest.approx((101.0 + 110.0 * 0.99) * 0.001)
 

@@ -65,6 +65,7 @@ def _rules(dice):
         maintenance_rate=float(dice.choice([0.004, 0.02])),
         quantity_step=float(dice.choice([0.0, 0.1])),
         min_notional=float(dice.choice([0.0, 50.0])),
+        min_reward_risk=float(dice.choice([0.0, 0.0, 1.2])),
         intrabar=dice.choice(list(Intrabar)),
     )
 

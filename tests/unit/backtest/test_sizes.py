@@ -1,13 +1,15 @@
 """How much is entered: the live risk stage's arithmetic, caps and floors."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from app.backtest.engine import backtest, score
 from app.backtest.kernel import entries
-from app.backtest.model import Costs, Intrabar, Rules, Sizing
+from app.backtest.model import Costs, Intrabar, Rules, Sizing, TargetRule
 from app.domain.errors import BadSettings
+from app.domain.policy import RiskPolicy
 from app.pipeline.risk_rules import protection_levels, sizing
 from tests.unit.backtest.markets import FREE, QUIET, bars, said, units
 
@@ -99,6 +101,17 @@ def test_sizing_by_risk_without_any_stop_is_a_mistake_of_a_person():
     assert score(SERIES, said(6, long=[0]), Rules(stop_rate=0.02)).trades == 1
     half = said(6, long=[0, 3], levels={"long_stop": {3: 98.0}})  # a bar without a stop is no entry
     assert backtest(SERIES, half, Rules(), FREE).trades["entry_bar"].tolist() == [4]
+
+
+def test_an_entry_that_earns_too_little_for_its_risk_is_left_out_as_live():
+    least = float(RiskPolicy().min_reward_risk)
+    for target, entered in ((102.9, 0), (103.0, 1), (104.0, 1)):  # the stop is 2 away
+        signals = said(6, long=[0], levels={"long_stop": {0: 98.0}, "long_target": {0: target}})
+        assert score(SERIES, signals, Rules(min_reward_risk=least)).trades == entered
+    ladder = Rules(min_reward_risk=least, targets=(TargetRule(1.0, 0.5), TargetRule(1.9, 0.5)))
+    assert score(SERIES, STOPPED, ladder).trades == 0  # 1.45 on average
+    assert score(SERIES, STOPPED, replace(ladder, targets=(TargetRule(3.0, 0.5),))).trades > 0
+    assert score(SERIES, STOPPED, Rules(min_reward_risk=least)).trades == 1  # no target: nothing to weigh
 
 
 def test_nothing_is_entered_with_what_is_not_there():

@@ -208,14 +208,28 @@ def test_assess_one_of_many() -> None:
     run = run_of(np.r_[100.0, 100 * np.cumprod(1 + values)].tolist(), interval="1d")
     matrix = np.c_[values, rng(3).normal(0, 0.01, (900, 4))]
     alone = assess(run)
-    among = assess(run, Rivals(50, 0.001, overfitting(matrix)))
+    among = assess(run, Rivals(50, 0.002, overfitting(matrix)))
     assert alone.psr is not None
     assert among.dsr is not None
     assert among.dsr < alone.psr == among.psr
-    assert among.trials_sharpe == pytest.approx(expected_best_sharpe(50, 0.001) * math.sqrt(365))
+    assert among.trials_sharpe == pytest.approx(expected_best_sharpe(50, 0.002) * math.sqrt(365))
     assert among.overfitting is not None
     assert set(alone.missing) == {"dsr", "overfitting"}
     assert not among.missing
+
+
+def test_trials_that_lie_close_together_do_not_lower_the_hurdle() -> None:
+    """The best of 50 worthless histories, and a search that dwells there: luck is not to pass for skill."""
+    passed, drawn = 0, rng(6)
+    for _ in range(40):
+        values = max((drawn.normal(0, 0.01, 400) for _ in range(50)), key=lambda one: one.mean() / one.std())
+        run = run_of(np.r_[100.0, 100 * np.cumprod(1 + values)].tolist(), interval="1d")
+        found = assess(run, Rivals(50, 1e-6), samples=10)
+        assert found.psr is not None
+        assert found.dsr is not None
+        passed += found.dsr > 0.95
+        assert found.trials_sharpe == pytest.approx(expected_best_sharpe(50, 1 / 399) * math.sqrt(365))
+    assert passed <= 2
 
 
 def test_assess_leaves_the_warm_up_out() -> None:

@@ -1,8 +1,10 @@
 """A real Ray cluster on this machine gives the figures that this process gives."""
 
 import warnings
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from app.domain.errors import OperatorError
@@ -41,7 +43,22 @@ def test_without_ray_it_says_how_to_get_it(monkeypatch):
 
 
 def test_a_job_scores_as_the_experiment_does():
-    job = distributed.Job(
-        CROSS.name, None, EXPERIMENT.markets, EXPERIMENT.rules, EXPERIMENT.costs, EXPERIMENT.funding, OBJECTIVE
-    )
-    assert job.score(POINTS) == EXPERIMENT.scores(POINTS, OBJECTIVE)
+    assert a_job(EXPERIMENT).score(POINTS) == EXPERIMENT.scores(POINTS, OBJECTIVE)
+
+
+def test_jobs_on_other_candles_of_the_same_length_do_not_share_figures():
+    series = EXPERIMENT.markets[0]
+    dearer = {name: getattr(series, name) * np.linspace(1, 3, len(series)) for name in ("open", "high", "low", "close")}
+    other = replace(EXPERIMENT, markets=(replace(series, **dearer),))
+    assert a_job(EXPERIMENT).score(POINTS) == EXPERIMENT.scores(POINTS, OBJECTIVE)
+    assert a_job(other).score(POINTS) == other.scores(POINTS, OBJECTIVE) != EXPERIMENT.scores(POINTS, OBJECTIVE)
+
+
+def test_another_version_of_the_strategy_is_refused():
+    with pytest.raises(OperatorError, match="another version of strategy ema_cross"):
+        replace(a_job(EXPERIMENT), fingerprint="of somewhere else").score(POINTS)
+
+
+def a_job(of):
+    given = (of.definition.name, None, of.markets, of.rules, of.costs, of.funding, OBJECTIVE)
+    return distributed.Job(*given, of.fingerprint())

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from app.backtest.model import Rules, Sizing
 from app.history import synthetic
+from app.optimize import search
 from app.optimize.evaluate import Objective
 from app.optimize.experiment import Experiment
 from app.optimize.genetic import GeneticConfig
@@ -25,35 +26,42 @@ def an_experiment(bars=4000):
 
 def test_everything_tried_counts_and_choosing_is_tested_out_of_sample():
     experiment = an_experiment()
-    scored = experiment.scores(list(SPACE.grid()), OBJECTIVE)
-    found = luck(experiment, scored)
-    assert found.among.trials == found.compared == 9
+    found = luck(experiment, OBJECTIVE, SPACE, 500)
+    assert (found.among.trials, found.compared) == (500, 9)
     assert 0.0 <= found.among.overfitting.probability <= 1.0
     assert found.validation.configurations == 9
     assert (found.validation.splits, found.validation.paths) == (45, 9)
     assert found.validation.purged > 0
 
 
+def test_what_is_compared_lies_evenly_over_the_space_and_is_bounded(monkeypatch):
+    wide = space_of(CROSS.parameters, [f"{FAST}=3:42:3", f"{SLOW}=50:200:10"])
+    monkeypatch.setattr(search, "_MOST_CELLS", 4000 * 20)
+    asked = []
+    monkeypatch.setattr(Experiment, "scores", lambda _, points, __: asked.extend(points) or [])
+    assert luck(an_experiment(), OBJECTIVE, wide, 10_000).compared == 0
+    assert len(asked) == 20
+    assert len({point[FAST] for point in asked}) >= 12
+    assert len({point[SLOW] for point in asked}) >= 12
+
+
 def test_too_short_a_history_says_why_there_is_no_validation():
     experiment = an_experiment(600)
-    scored = experiment.scores(list(SPACE.grid()), Objective("sharpe", min_trades=1))
-    found = luck(experiment, scored)
+    found = luck(experiment, Objective("sharpe", min_trades=1), SPACE, 9)
     assert found.validation is None
     assert "cross-validation needs" in found.why
 
 
 def test_long_trades_leave_fewer_groups():
     experiment = an_experiment(2000)
-    scored = experiment.scores(list(SPACE.grid()), Objective("sharpe", min_trades=1))
-    found = luck(experiment, scored).validation
+    found = luck(experiment, Objective("sharpe", min_trades=1), SPACE, 9).validation
     assert found.groups < 10
     assert 2000 // found.groups > 2 * found.purged
 
 
 def test_nothing_with_a_value_is_said_too():
     experiment = an_experiment()
-    scored = experiment.scores(list(SPACE.grid()), Objective("sharpe", min_trades=10**6))
-    found = luck(experiment, scored)
+    found = luck(experiment, Objective("sharpe", min_trades=10**6), SPACE, 9)
     assert (found.compared, found.why) == (0, "fewer than two configurations have a value")
 
 

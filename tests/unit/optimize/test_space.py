@@ -1,5 +1,6 @@
 """What a person may ask to be searched, and how mistakes are answered."""
 
+import numpy as np
 import pytest
 
 from app.domain.errors import OperatorError
@@ -40,6 +41,17 @@ def test_the_grid_has_every_point_once():
     points = [space.key(point) for point in space.grid()]
     assert len(points) == len(set(points)) == space.size == 9
     assert points[:2] == [(10, 1.0), (10, 1.5)]
+
+
+@pytest.mark.parametrize("asked", [["length", "factor"], ["length=10:11", "factor=1:1"], ["length=2:50:4"]])
+def test_a_spread_has_every_point_once_and_begins_everywhere(asked):
+    space = space_of(BOTH, asked)
+    points = [space.key(point) for point in space.spread()]
+    assert sorted(points) == sorted(space.key(point) for point in space.grid())
+    for at, axis in enumerate(space.axes):
+        beginning = [point[at] for point in points[: len(points) // 4]]
+        middle = (axis.low + axis.value(axis.count - 1)) / 2
+        assert len(points) < 20 or abs(np.mean(beginning) - middle) < 0.1 * (axis.high - axis.low)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A study finds the top of a known hill, goes on where it stopped, and never mixes two searches."""
 
+import numpy as np
 import pytest
 
 from app.domain.errors import OperatorError
@@ -32,6 +33,28 @@ def test_the_grid_tries_every_point_once_and_finds_the_top():
     study.run(hill)
     assert len(hill.asked) == len(study.scored) == SMALL.size == 66
     assert study.best.point == TOP
+
+
+def test_a_grid_that_is_larger_than_the_trials_is_tried_all_over(tmp_path):
+    path = tmp_path / "hill.log"
+    a_study(Method.GRID, 60, path).run(Hill())
+    study = a_study(Method.GRID, 200, path)
+    study.run(Hill())
+    assert len(study.scored) == 200
+    lengths = [one.point["length"] for one in study.scored]
+    assert (min(lengths), max(lengths)) == (2, 60)
+    assert np.mean(lengths) == pytest.approx(31, abs=2)
+
+
+def test_a_genetic_search_tries_what_it_is_asked_for_and_then_no_more(tmp_path):
+    path, options = tmp_path / "hill.log", {"genetic": GeneticConfig(50, 100)}
+    a_study(Method.GENETIC, 120, path, **options).run(Hill())
+    assert len(a_study(Method.GENETIC, 120, path, **options).scored) == 120
+    hill = Hill()
+    a_study(Method.GENETIC, 120, path, **options).run(hill)
+    assert hill.asked == []
+    a_study(Method.GENETIC, 150, path, **options).run(hill)
+    assert len(hill.asked) == 30
 
 
 def test_the_genetic_search_finds_the_top_and_asks_no_point_twice():
@@ -111,5 +134,7 @@ def test_a_point_counts_only_with_enough_trades_on_every_market():
     assert objective.judge({"a": 1}, markets).value == 1.5
     few = objective.judge({"a": 1}, [*markets, {"sharpe": 9.0, "trades": 29.0}])
     assert (few.value, few.why) == (None, "29 trades, at least 30 are needed")
+    ruined = Objective("win_rate").judge({"a": 1}, [{"win_rate": 0.9, "trades": 40.0, "max_drawdown": 1.1}])
+    assert (ruined.value, ruined.why) == (None, "equity fell to zero or below")
     undefined = objective.judge({"a": 1}, [{"sharpe": float("nan"), "trades": 40.0}])
     assert (undefined.value, undefined.why) == (None, "sharpe is not defined for it")

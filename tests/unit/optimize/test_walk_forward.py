@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from app.backtest.model import Rules, Sizing
+from app.backtest.metrics import metrics
+from app.backtest.model import Funding, Rules, Sizing
 from app.domain.errors import OperatorError
 from app.history import CandleSeries, synthetic
 from app.optimize.evaluate import Objective
 from app.optimize.experiment import Experiment
 from app.optimize.space import space_of
-from app.optimize.walk_forward import Window, walk_forward, windows
+from app.optimize.walk_forward import Window, _efficiency, _traded, walk_forward, windows
 from app.strategies.registry import definition
 
 SERIES = synthetic("BTCUSDT", "1h", 3000, 3, datetime(2024, 1, 1, tzinfo=UTC))
@@ -79,6 +80,59 @@ def test_what_is_chosen_has_not_seen_what_is_traded():
     assert [fold.chosen.point for fold in after.folds[:2]] == [fold.chosen.point for fold in before.folds[:2]]
     size = plan[0].test[1] - plan[0].test[0]
     assert np.array_equal(before.equity[:size], after.equity[:size])
+
+
+def test_other_markets_are_cut_by_time_so_that_none_shows_the_future():
+    later = replace(SERIES[500:], symbol="ETHUSDT")
+    both = replace(an_experiment(), markets=(SERIES, later))
+    first, other = both.between(1000, 2000, warm_up=50).markets
+    assert (first.ts[50], first.ts[-1]) == (SERIES.ts[1000], SERIES.ts[1999])
+    assert (other.ts[50], other.ts[-1]) == (first.ts[50], first.ts[-1])
+    assert len(both.between(0, 400).markets[1]) == 0
+    assert walk_forward(both, windows(both.bars, 3), best_of).folds[0].chosen is not None
+
+
+def test_after_ruin_nothing_is_traded_and_no_efficiency_is_claimed():
+    plan = windows(len(SERIES), 3)
+    folds = []
+
+    def ruined(experiment, window, chosen, money):
+        folds.append(money)
+        fold = _traded(experiment, window, chosen, money)
+        broke = fold.traded.equity.copy()
+        broke[-1] = -5.0
+        return replace(fold, traded=replace(fold.traded, equity=broke), sharpe=None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.optimize.walk_forward._traded", ruined)
+        found = walk_forward(an_experiment(), plan, best_of)
+    assert folds == [RULES.equity]
+    assert [fold.traded is None for fold in found.folds] == [False, True, True]
+    assert found.equity[-1] == -5.0
+    assert found.efficiency is None
+
+
+def test_a_window_without_a_trade_counts_as_nothing_earned():
+    plan = windows(len(SERIES), 2)
+    full = walk_forward(an_experiment(), plan, best_of)
+    quiet = [replace(full.folds[0], sharpe=None), full.folds[1]]
+    learned = [metrics(an_experiment().between(*f.window.train).run(f.chosen.point)).growth.sharpe for f in full.folds]
+    assert _efficiency(an_experiment(), quiet) == pytest.approx(full.folds[1].sharpe / sum(learned))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"markets": (replace(SERIES, close=np.r_[SERIES.close[:-1], SERIES.close[-1] + 0.1]),)},
+        {"funding": (Funding(SERIES.ts[::8].copy(), np.full(375, 0.0001)),)},
+        {"definition": definition("cci")},
+        {"definition": replace(CROSS, about="the same name, other words in the file")},
+        {"rules": replace(RULES, leverage=2)},
+    ],
+)
+def test_what_changes_the_results_changes_the_fingerprint(changed):
+    assert an_experiment().fingerprint() == an_experiment(replace(SERIES)).fingerprint()
+    assert replace(an_experiment(), **changed).fingerprint() != an_experiment().fingerprint()
 
 
 def test_a_window_in_which_nothing_can_be_chosen_is_not_traded():

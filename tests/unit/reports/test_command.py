@@ -91,6 +91,20 @@ def test_parameters_and_sizes_are_used_and_told() -> None:
     assert free["metrics"]["use"]["fees"] < found["metrics"]["use"]["fees"]
 
 
+def test_targets_cost_what_the_live_bot_pays_unless_they_are_said_to_rest() -> None:
+    live = figures("ema_cross", *SHORT, "--report", "")
+    resting = figures("ema_cross", *SHORT, "--report", "", "--maker-fee", "0.0002")
+    assert (live["costs"]["market_targets"], resting["costs"]["market_targets"]) == (True, False)
+    assert live["metrics"]["growth"]["total"] < resting["metrics"]["growth"]["total"]
+
+
+def test_entries_the_live_bot_refuses_for_too_little_reward_are_not_traded() -> None:
+    near = ("--params", "stop_atr=5,target_atr=5", "--report", "")
+    assert figures("ema_cross", *SHORT, *near)["metrics"]["trades"]["count"] == 0
+    assert figures("ema_cross", *SHORT, *near, "--min-reward-risk", "0.5")["metrics"]["trades"]["count"] > 0
+    assert figures("ema_cross", *SHORT, *near, "--share", "1")["metrics"]["trades"]["count"] > 0
+
+
 @pytest.mark.parametrize(("sides", "other"), [("long", "shorts"), ("short", "longs")])
 def test_one_side_only(sides: str, other: str) -> None:
     trades = figures("ema_cross", *SHORT, "--report", "", "--sides", sides)["metrics"]["trades"]

@@ -138,6 +138,7 @@ def _terms(series: CandleSeries, rules: Rules, costs: Costs, ladder: Floats) -> 
         "maintenance_rate": rules.maintenance_rate,
         "step": rules.quantity_step,
         "min_notional": rules.min_notional,
+        "min_reward_risk": rules.min_reward_risk,
         "fee": costs.taker_fee_rate,
         "target_fee": costs.taker_fee_rate if costs.market_targets else costs.maker_fee_rate,
         "slippage": costs.slippage_rate,
@@ -185,6 +186,7 @@ def _check_rules(rules: Rules) -> None:
     _between("maintenance_rate", rules.maintenance_rate, least=0.0, below=1.0)
     _between("quantity_step", rules.quantity_step, least=0.0)
     _between("min_notional", rules.min_notional, least=0.0)
+    _between("min_reward_risk", rules.min_reward_risk, least=0.0)
     for name in ("stop_rate", "trailing_rate"):
         if not math.isnan(getattr(rules, name)):
             _between(name, getattr(rules, name), above=0.0, below=1.0)

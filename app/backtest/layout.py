@@ -47,6 +47,7 @@ TERMS = np.dtype(
             (name, np.float64)
             for name in ("stop_rate", "target_rate", "trailing_rate", "maintenance_rate", "step", "min_notional")
         ),
+        ("min_reward_risk", np.float64),
         *((name, np.float64) for name in ("fee", "target_fee", "slippage", "target_slippage", "bars_per_year")),
         *((name, np.int64) for name in ("sizing", "max_entries", "longs", "shorts", "chart", "whole")),
     ]

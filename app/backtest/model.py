@@ -65,6 +65,7 @@ class Rules:
     maintenance_rate: float = 0.004  # of the notional: below it the venue closes the position
     quantity_step: float = 0.0  # sizes are floored to it; 0 = no steps
     min_notional: float = 0.0  # an entry that is smaller is left out
+    min_reward_risk: float = 0.0  # an entry whose targets earn less, in stop distances, is left out; 0 = not looked at
     intrabar: Intrabar = Intrabar.PESSIMISTIC
 
 
@@ -73,9 +74,9 @@ class Costs:
     """What trading takes. Rates are fractions of the notional."""
 
     taker_fee_rate: float = 0.0005
-    maker_fee_rate: float = 0.0002  # targets rest in the book
+    maker_fee_rate: float = 0.0002  # of targets that rest in the book
     slippage_rate: float = 0.0001  # of the price, against every market and stop order
-    market_targets: bool = False  # True: targets are triggered market orders, as the live bot places them
+    market_targets: bool = True  # as the live bot places them: triggered, then at market; False: they rest in the book
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -116,7 +116,9 @@ def assess(run: Run, among: Rivals = ALONE, *, samples: int = SAMPLES, seed: int
     elif psr is None or among.variance is None:
         missing["dsr"] = missing.get("psr", "the Sharpe ratios of the others are not known")
     else:
-        hurdle = expected_best_sharpe(among.trials, among.variance)
+        # Trials that resemble each other, or were found where others did well, lie closer together than worthless ones
+        # would: their variance is taken to be at least that of as many independent ones of this length (Lo, 2002).
+        hurdle = expected_best_sharpe(among.trials, max(among.variance, 1 / (len(values) - 1)))
         dsr = _probability(values, hurdle)
     if among.overfitting is None:
         missing["overfitting"] = "needs the returns of every configuration tried"
@@ -294,8 +296,7 @@ def expected_best_sharpe(trials: int, variance: float) -> float:
     """Sharpe ratio the best of `trials` independent worthless strategies is expected to show, `variance` among them.
 
     Bailey & López de Prado, "The deflated Sharpe ratio" (2014): an approximation for many trials, 4 % too high at 10.
-    Per whatever period the variance is per. Strategies that resemble each other count for fewer than they are: the
-    hurdle is then too high, on the safe side.
+    Per whatever period the variance is per. Strategies that resemble each other count for fewer than they are.
     """
     if trials < 2:  # noqa: PLR2004 - one was not chosen
         return 0.0

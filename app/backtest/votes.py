@@ -1,6 +1,7 @@
 """The AI verdicts a running bot has stored, laid over a strategy's signals: entries it refused are not traded.
 
-An entry that was never judged cannot be replayed: it is traded, and counted, so that a report can say how many.
+A refused reversal still leaves the old position, as live: exits are not put to a vote. An entry that was never judged
+cannot be replayed: it is traded, and counted, so that a report can say how many.
 """
 
 from collections.abc import Iterable, Mapping
@@ -44,12 +45,16 @@ def replay(signals: Signals, series: CandleSeries, verdicts: Iterable[StoredVerd
         (round(one.bar_time.timestamp() * 1000), one.side): one.approved for one in verdicts
     }
     longs, shorts = np.array(signals.enter_long), np.array(signals.enter_short)
+    leave_long, leave_short = np.array(signals.exit_long), np.array(signals.exit_short)
+    neither = longs & shorts  # both sides at once enter nothing, so nobody was asked
     entries, judged, refused = 0, 0, 0
-    for flags, side in ((longs, Side.LONG), (shorts, Side.SHORT)):
-        for bar in np.flatnonzero(flags):
+    for flags, others_exit, side in ((longs, leave_short, Side.LONG), (shorts, leave_long, Side.SHORT)):
+        for bar in np.flatnonzero(flags & ~neither):
             approved = known.get((int(series.ts[bar]), side))
             entries += 1
             judged += approved is not None
-            refused += approved is False
-            flags[bar] = approved is not False
-    return Replayed(replace(signals, enter_long=longs, enter_short=shorts), entries, judged, refused)
+            if approved is False:
+                refused += 1
+                flags[bar], others_exit[bar] = False, True
+    said = replace(signals, enter_long=longs, enter_short=shorts, exit_long=leave_long, exit_short=leave_short)
+    return Replayed(said, entries, judged, refused)

@@ -31,8 +31,6 @@ from app.strategies.registry import catalogue, definition
 app = typer.Typer(rich_markup_mode=None)
 
 _DEFAULTS, _COSTS = Rules(), Costs()
-_NOT_CHARGED = "left out"
-
 
 Votes = Annotated[
     str, typer.Option(metavar="NAME", help="Replay the AI verdicts this bot stored for its strategy of that name.")
@@ -75,13 +73,16 @@ def backtest(
     share: options.Share = None,
     leverage: options.Leverage = _DEFAULTS.leverage,
     max_notional: options.MaxNotional = None,
+    min_reward_risk: options.MinRewardRisk = None,
+    quantity_step: options.Step = 0.0,
+    min_notional: options.MinNotional = 0.0,
     sides: Annotated[Sides, typer.Option(help="Which may be taken.")] = Sides.BOTH,
     stop: Annotated[float | None, typer.Option(help="Stop distance / price, where the strategy brings none.")] = None,
     target: Annotated[float | None, typer.Option(help="Target distance / price, likewise.")] = None,
     trailing: Annotated[float | None, typer.Option(help="Trailing stop: distance / best price.")] = None,
     intrabar: Annotated[Intrabar, typer.Option(help="Path inside a bar.")] = Intrabar.PESSIMISTIC,
     fee: options.Fee = _COSTS.taker_fee_rate,
-    maker_fee: options.MakerFee = _COSTS.maker_fee_rate,
+    maker_fee: options.MakerFee = None,
     slippage: options.Slippage = _COSTS.slippage_rate,
     funding: options.WithFunding = True,
     votes: Votes = "",
@@ -97,10 +98,9 @@ def backtest(
     chosen = _chosen(strategy, params, strategies_dir, everything=everything)
     sizing, size = research.sizing(risk=risk, quantity=quantity, share=share)
     rules = Rules(
-        equity=equity,
-        sizing=sizing,
-        size=size,
-        leverage=leverage,
+        *(equity, sizing, size, leverage),
+        quantity_step=quantity_step,
+        min_notional=min_notional,
         stop_rate=_rate(stop),
         target_rate=_rate(target),
         trailing_rate=_rate(trailing),
@@ -108,8 +108,8 @@ def backtest(
         shorts=sides is not Sides.LONG,
         intrabar=intrabar,
     )
-    rules = research.capped(rules, max_notional)
-    costs = Costs(taker_fee_rate=fee, maker_fee_rate=maker_fee, slippage_rate=slippage)
+    rules = research.capped(rules, max_notional, min_reward_risk)
+    costs = research.costs(fee, maker_fee, slippage)
     market = research.market(data_dir, exchange, symbol, interval, start=start, end=end, bars=bars, seed=seed)
     verdicts = asyncio.run(_stored_verdicts(votes, market.series)) if votes else None
     setting = _setting(market, rules, costs, verdicts, funding=funding)
@@ -169,18 +169,11 @@ def _setting(
     *,
     funding: bool,
 ) -> Setting:
-    """With words about the funding: it matters, and a folder may lack it or have only a part."""
-    series, rates = market.series, market.funding if funding else None
-    if rates is None:
-        said = "left out: the candles come without rates" if funding else _NOT_CHARGED
-    else:
-        inside = rates.ts[(rates.ts >= series.ts[0]) & (rates.ts <= series.ts[-1] + series.step_ms)]
-        days = 0.0 if len(inside) < 2 else (inside[-1] - inside[0]) / 86_400_000  # noqa: PLR2004 - a span has two ends
-        whole = (series.ts[-1] + series.step_ms - series.ts[0]) / 86_400_000
-        said = "as the venue charged it"
-        if days < whole - 1:
-            said = f"as the venue charged it where that is known, {days:,.0f} of {whole:,.0f} days"
-    return Setting(series, rules, costs, rates, verdicts, {FUNDING: said})
+    rates = market.funding if funding else None
+    said = research.funding_said(market.series, rates)
+    if funding and rates is None:
+        said += ": the candles come without rates"
+    return Setting(market.series, rules, costs, rates, verdicts, {FUNDING: said})
 
 
 # --- the test ----------------------------------------------------------------------------------------

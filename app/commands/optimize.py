@@ -4,7 +4,6 @@ A search is kept in a file and goes on where it stopped. What cannot be searched
 """
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +28,9 @@ Held = Annotated[
 Symbols = Annotated[
     list[str] | None, typer.Option(metavar="SYMBOL", help="Market; repeatable, the mean over all counts. [BTCUSDT]")
 ]
-Trials = Annotated[int, typer.Option(help="Different points to try in all; a grid tries every one.", min=1)]
+Trials = Annotated[
+    int, typer.Option(help="Different points to try in all; a grid of more is tried evenly spread.", min=1)
+]
 MinTrades = Annotated[int, typer.Option(help="A point with fewer on any market does not count.", min=1)]
 Windows = Annotated[
     int, typer.Option(metavar="WINDOWS", help="Choose on the past, trade what follows, so often; 0 = not.", min=0)
@@ -63,7 +64,13 @@ def optimize(
     risk: options.Risk = None,
     quantity: options.Quantity = None,
     share: options.Share = None,
+    leverage: options.Leverage = _DEFAULTS.leverage,
+    max_notional: options.MaxNotional = None,
+    min_reward_risk: options.MinRewardRisk = None,
+    quantity_step: options.Step = 0.0,
+    min_notional: options.MinNotional = 0.0,
     fee: options.Fee = _COSTS.taker_fee_rate,
+    maker_fee: options.MakerFee = None,
     slippage: options.Slippage = _COSTS.slippage_rate,
     funding: options.WithFunding = True,
     bars: options.Bars = 8760,
@@ -84,8 +91,9 @@ def optimize(
     from app.commands import optimize_run as run  # noqa: PLC0415 - numba and Optuna: seconds that --help need not pay
 
     sizing, size = research.sizing(risk=risk, quantity=quantity, share=share)
-    rules = research.capped(Rules(equity=equity, sizing=sizing, size=size))
-    costs = replace(_COSTS, taker_fee_rate=fee, slippage_rate=slippage)
+    rules = Rules(equity, sizing, size, leverage, quantity_step=quantity_step, min_notional=min_notional)
+    rules = research.capped(rules, max_notional, min_reward_risk)
+    costs = research.costs(fee, maker_fee, slippage)
     symbols = tuple(symbol or ("BTCUSDT",))
     asked = run.Asked(strategy, strategies_dir, tuple(search or ()), tuple(params or ()), method, trials, population)
     markets = [
@@ -95,5 +103,4 @@ def optimize(
     task = run.task(asked, Objective(metric, min_trades), markets, rules, costs, funding=funding, seed=seed)
     name = study or "-".join((strategy, *symbols, interval, method, metric))
     keep = run.Keep(out / f"{name}.log", out / name, formats, fresh=fresh)
-    quiet = json or not sys.stderr.isatty()
-    run.run(task, keep, distributed, walk_forward, anchored=anchored, quiet=quiet, json=json)
+    run.run(task, keep, distributed, walk_forward, anchored=anchored, quiet=json or not sys.stderr.isatty(), json=json)

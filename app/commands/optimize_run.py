@@ -87,7 +87,7 @@ def run(task: Task, keep: Keep, cluster: str | None, forward: int, *, anchored: 
     with _evaluator(cluster, task) as evaluate:
         _search(study, evaluate, quiet=quiet)
     followed = _follow(task, forward, anchored=anchored, quiet=quiet) if forward else None
-    found = luck(task.experiment, study.scored)
+    found = luck(task.experiment, task.objective, task.space, len(study.scored))
     result = view.Result(study, task.experiment, task.objective, found, followed, task.config.seed)
     paths = view.write(result, formats, keep.folder)
     if json:

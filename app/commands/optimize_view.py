@@ -13,6 +13,7 @@ from rich.table import Table
 from app.backtest.metrics import metrics
 from app.backtest.model import Run
 from app.backtest.statistics import Statistics, assess
+from app.commands import research
 from app.history import CandleSeries
 from app.optimize.evaluate import Objective, Scored
 from app.optimize.experiment import Experiment
@@ -22,7 +23,7 @@ from app.optimize.study import Study
 from app.optimize.surface import surface
 from app.optimize.walk_forward import Fold, WalkForward
 from app.reports import text, words, write_report
-from app.reports.report import PARAMETERS, STRATEGY
+from app.reports.report import FUNDING, PARAMETERS, SEARCH, STRATEGY
 
 _SHOWN = 8  # of the best points
 _FIGURES = ("sharpe", "cagr", "max_drawdown", "trades", "profit_factor")
@@ -55,8 +56,11 @@ class Result:
     def run(self) -> Run:
         """The best point on the first market, in full."""
         said = ", ".join(f"{name}={value:g}" for name, value in self.best.point.items())
-        about = {STRATEGY: self.experiment.definition.name, PARAMETERS: said}
-        return replace(self.experiment.run(self.best.point), about=about)
+        rates = self.experiment.funding[0] if self.experiment.funding else None
+        charged = research.funding_said(self.experiment.markets[0], rates)
+        about = {STRATEGY: self.experiment.definition.name, PARAMETERS: said, FUNDING: charged}
+        unseen = " ".join((*_cross_validated(self.luck), *_followed(self), *_looked_at(self)))
+        return replace(self.experiment.run(self.best.point), about={**about, SEARCH: unseen})
 
     def statistics(self) -> Statistics:
         return assess(self.run(), self.luck.among, seed=self.seed)
@@ -189,6 +193,7 @@ def _verdict(result: Result) -> list[str]:
         *_deflated(result.statistics()),
         *_cross_validated(result.luck),
         *_followed(result),
+        *_looked_at(result),
         "A search finds what fitted this history. Nothing here says that the next year resembles it.",
     ]
 
@@ -204,7 +209,8 @@ def _deflated(statistics: Statistics) -> list[str]:
     if statistics.overfitting is not None:
         share = statistics.overfitting.probability
         said = "the choice is likely overfitted" if share >= _OVERFIT else "choosing seems to find something"
-        lines.append(f"Probability of backtest overfitting: {text.percent(share)}; {said}.")
+        points = f"{statistics.overfitting.configurations:,} points spread evenly over the space"
+        lines.append(f"Probability of backtest overfitting: {text.percent(share)} among {points}; {said}.")
     return lines
 
 
@@ -213,11 +219,20 @@ def _cross_validated(found: Luck) -> list[str]:
     if validation is None:
         return [f"No cross-validation: {found.why}."]
     line = (
-        f"Cross-validation on {validation.paths} histories: Sharpe {text.ratio(validation.inside)} where it was chosen,"
-        f" {text.ratio(validation.outside)} where it was not;"
+        f"Cross-validation on {validation.paths} histories: the best of the same points had a Sharpe ratio of"
+        f" {text.ratio(validation.inside)} where it was chosen, {text.ratio(validation.outside)} where it was not;"
         f" {text.percent(validation.loss_share)} of the histories lose."
     )
     return [line]
+
+
+def _looked_at(result: Result) -> list[str]:
+    """What was maximised is not what the lines above are about."""
+    markets, metric = result.experiment.markets, result.objective.metric
+    if len(markets) == 1 and metric == "sharpe":
+        return []
+    where = f" over {len(markets)} markets" if len(markets) > 1 else ""
+    return [f"The search maximised {metric}{where}; all of this is about Sharpe ratios on {markets[0].symbol}."]
 
 
 def _followed(result: Result) -> list[str]:

@@ -58,8 +58,17 @@ Leverage = Annotated[int, typer.Option(help="Notional / equity at most.", min=1)
 MaxNotional = Annotated[
     float | None, typer.Option(help="Of a position. 10,000 with --risk, as live; no limit with the others.")
 ]
+Step = Annotated[
+    float, typer.Option("--quantity-step", help="Sizes are floored to it, as the venue asks; 0 = not.", min=0)
+]
+MinNotional = Annotated[float, typer.Option(help="The venue's smallest order: an entry below is left out.", min=0)]
+MinRewardRisk = Annotated[
+    float | None, typer.Option(help="Target / stop distance at least. 1.5 with --risk, as live; else not looked at.")
+]
 Fee = Annotated[float, typer.Option(help="Taker fee / notional.", min=0)]
-MakerFee = Annotated[float, typer.Option(help="Maker fee, paid at targets.", min=0)]
+MakerFee = Annotated[
+    float | None, typer.Option(help="Targets rest in the book for this fee; at market without it, as live.", min=0)
+]
 Slippage = Annotated[float, typer.Option(help="Of the price, against each market order.", min=0)]
 WithFunding = Annotated[bool, typer.Option("--funding/--no-funding", help="Charge funding where it is known.")]
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.backtest.model import Funding, Rules, Sizing
+from app.backtest.model import Costs, Funding, Rules, Sizing
 from app.candle_store.store import CandleStore
 from app.commands.options import CANDLES
 from app.domain.errors import BadSettings, OperatorError
+from app.domain.policy import RiskPolicy
 from app.history import CandleSeries, synthetic
 
 START = datetime(2023, 1, 1, tzinfo=UTC)  # of generated candles
@@ -74,11 +75,35 @@ def sizing(*, risk: float | None, quantity: float | None, share: float | None) -
     return given[0] if given else (Rules().sizing, Rules().size)
 
 
-def capped(rules: Rules, max_notional: float | None = None) -> Rules:
-    """With the live limits on a position where the size is by RISK, and none otherwise; what was asked goes first."""
+def capped(rules: Rules, max_notional: float | None = None, min_reward_risk: float | None = None) -> Rules:
+    """With the live limits on an entry where the size is by RISK, and none otherwise; what was asked goes first."""
     free = rules.sizing is not Sizing.RISK
     most = max_notional if max_notional is not None else float("inf") if free else rules.max_notional
-    return replace(rules, max_notional=most, max_exposure_rate=float("inf") if free else rules.max_exposure_rate)
+    live = 0.0 if free else float(RiskPolicy().min_reward_risk)
+    return replace(
+        rules,
+        max_notional=most,
+        max_exposure_rate=float("inf") if free else rules.max_exposure_rate,
+        min_reward_risk=live if min_reward_risk is None else min_reward_risk,
+    )
+
+
+def costs(fee: float, maker_fee: float | None, slippage: float) -> Costs:
+    """Targets are market orders, as live, unless a maker fee says that they rest in the book."""
+    resting = Costs().maker_fee_rate if maker_fee is None else maker_fee
+    return Costs(fee, resting, slippage, market_targets=maker_fee is None)
+
+
+def funding_said(series: CandleSeries, rates: Funding | None) -> str:
+    """What is charged, in words: it matters, and a folder may lack it or have only a part."""
+    if rates is None:
+        return "left out"
+    inside = rates.ts[(rates.ts >= series.ts[0]) & (rates.ts <= series.ts[-1] + series.step_ms)]
+    days = 0.0 if len(inside) < 2 else (inside[-1] - inside[0]) / 86_400_000  # noqa: PLR2004 - a span has two ends
+    whole = (series.ts[-1] + series.step_ms - series.ts[0]) / 86_400_000
+    if days < whole - 1:
+        return f"as the venue charged it where that is known, {days:,.0f} of {whole:,.0f} days"
+    return "as the venue charged it"
 
 
 @contextmanager

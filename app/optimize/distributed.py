@@ -36,6 +36,7 @@ class Job:
     costs: Costs
     funding: tuple[Funding | None, ...]
     objective: Objective
+    fingerprint: str  # of the experiment it was made of
 
     def score(self, points: Sequence[Point]) -> list[Scored]:
         return _here(self).scores(points, self.objective)
@@ -45,12 +46,15 @@ _built: dict[str, Experiment] = {}  # of this process: indicators are remembered
 
 
 def _here(job: Job) -> Experiment:
-    key = repr((job.strategy, job.rules, job.costs, [(one.source, len(one), int(one.ts[0])) for one in job.markets]))
-    if key not in _built:
+    """Raises OperatorError when this machine's strategy of that name is another one."""
+    if job.fingerprint not in _built:
         _built.clear()
         found = definition(job.strategy, job.folder)
-        _built[key] = Experiment(found, job.markets, job.rules, job.costs, job.funding, workers=1)
-    return _built[key]
+        built = Experiment(found, job.markets, job.rules, job.costs, job.funding, workers=1)
+        if built.fingerprint() != job.fingerprint:
+            raise OperatorError(f"the cluster has another version of strategy {job.strategy}: install the same there")
+        _built[job.fingerprint] = built
+    return _built[job.fingerprint]
 
 
 @contextmanager
@@ -84,6 +88,7 @@ def _evaluate(ray: Any, experiment: Experiment, objective: Objective, folder: Pa
         experiment.costs,
         experiment.funding,
         objective,
+        experiment.fingerprint(),
     )
     shared = ray.put(job)  # the candles travel to each machine once
     score = ray.remote(_score)

@@ -40,6 +40,8 @@ class Objective:
         trades = [market["trades"] for market in markets]
         if min(trades) < self.min_trades:
             return Scored(point, None, figures, f"{min(trades):.0f} trades, at least {self.min_trades} are needed")
+        if max(market.get("max_drawdown", 0.0) for market in markets) >= 1.0:
+            return Scored(point, None, figures, "equity fell to zero or below")
         if not math.isfinite(figures[self.metric]):
             return Scored(point, None, figures, f"{self.metric} is not defined for it")
         return Scored(point, figures[self.metric], figures)

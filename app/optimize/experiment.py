@@ -1,8 +1,13 @@
 """A strategy on its markets, under rules and costs: what a search evaluates, and what is run in full afterwards."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from app.backtest.engine import Scores, backtest, sweep_markets
 from app.backtest.model import Costs, Funding, Rules, Run
@@ -27,8 +32,8 @@ class Experiment:
 
     @property
     def bars(self) -> int:
-        """Of the shortest market."""
-        return min(len(market) for market in self.markets)
+        """Of the first market, which windows are cut from."""
+        return len(self.markets[0])
 
     def scores(self, points: Sequence[Point], objective: Objective) -> list[Scored]:
         """Every point on every market, in one sweep over all cores."""
@@ -58,19 +63,47 @@ class Experiment:
         return backtest(series, self.definition.signals(series, point, self.cache), rules, self.costs, funding)
 
     def between(self, begin: int, end: int, warm_up: int = 0) -> "Experiment":
-        """The same on bars begin … end - 1 of every market, with up to `warm_up` bars of history before them.
+        """The same on bars begin … end - 1 of the first market, with up to `warm_up` bars of history before them.
 
-        Nothing is said on those: a strategy is silent for exactly its warm-up.
+        Nothing is said on those: a strategy is silent for exactly its warm-up. Of the other markets the bars of the
+        same time: bar 1,000 of a market that was listed later is another day, and may lie in what is to be traded.
         """
-        return replace(self, markets=tuple(market[max(begin - warm_up, 0) : end] for market in self.markets))
+        first = self.markets[0]
+        start, last = int(first.ts[begin]), int(first.ts[end - 1])
+
+        def cut(market: CandleSeries) -> CandleSeries:
+            low, high = np.searchsorted(market.ts, [start, last + 1])
+            return market[max(int(low) - warm_up, 0) : int(high)]
+
+        return replace(self, markets=tuple(map(cut, self.markets)))
 
     def about(self) -> dict[str, Any]:
-        """All that decides the results, as text: what makes two experiments the same."""
+        """All that decides the results, as text: what makes two experiments the same.
+
+        The rules of a strategy are its Pine script, which is made of the same definition; data by its content.
+        """
         return {
             "strategy": self.definition.name,
+            "its rules": _digest(self.definition.pine().encode()),
             "markets": [f"{one.symbol} {one.interval} {one.source} {len(one)}" for one in self.markets],
             "span": [[int(one.ts[0]), int(one.ts[-1])] for one in self.markets if len(one)],
             "rules": str(self.rules),
             "costs": str(self.costs),
-            "funding": [one is not None for one in self.funding],
+            "candles": [_content(one.ts, one.open, one.high, one.low, one.close, one.volume) for one in self.markets],
+            "funding": [None if one is None else _content(one.ts, one.rate) for one in self.funding],
         }
+
+    def fingerprint(self) -> str:
+        """`about` in one word."""
+        return _digest(json.dumps(self.about(), sort_keys=True).encode())
+
+
+def _content(*arrays: NDArray[Any]) -> str:
+    return _digest(*(np.ascontiguousarray(array).tobytes() for array in arrays))
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

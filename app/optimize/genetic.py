@@ -39,9 +39,9 @@ class GeneticSearch:
         self._seen = {space.indices(one.point): one for one in known}
         self._population = self._first(known)
 
-    def step(self) -> list[Scored]:
-        """Evaluate one generation and breed the next. Returns what was evaluated for the first time."""
-        new = self._evaluate_new()
+    def step(self, most: int | None = None) -> list[Scored]:
+        """Evaluate one generation and breed the next. Returns what was evaluated for the first time, `most` of it."""
+        new = self._evaluate_new(most)
         values = np.array([self._value(row) for row in self._population])
         self._population = self._breed(values)
         return new
@@ -55,16 +55,16 @@ class GeneticSearch:
             genes[row] = self._space.indices(one.point)
         return np.clip(genes, 0, self._counts - 1)
 
-    def _evaluate_new(self) -> list[Scored]:
+    def _evaluate_new(self, most: int | None) -> list[Scored]:
         rows = dict.fromkeys(tuple(map(int, row)) for row in self._population)
-        fresh = [row for row in rows if row not in self._seen]
+        fresh = [row for row in rows if row not in self._seen][:most]
         scored = list(self._evaluate([self._space.point(row) for row in fresh])) if fresh else []
         self._seen.update(zip(fresh, scored, strict=True))
         return scored
 
     def _value(self, row: Genes) -> float:
-        value = self._seen[tuple(map(int, row))].value
-        return -np.inf if value is None else value
+        found = self._seen.get(tuple(map(int, row)))
+        return -np.inf if found is None or found.value is None else found.value
 
     def _breed(self, values: NDArray[np.float64]) -> Genes:
         config, dice, genes = self._config, self._dice, self._population

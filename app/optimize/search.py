@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -19,18 +20,19 @@ from app.optimize.space import SearchSpace
 from app.optimize.study import Study, StudyConfig
 
 _MOST_COMPARED = 200  # configurations whose returns are compared bar by bar: memory and time grow with them
+_MOST_CELLS, _FEWEST_COMPARED = 16_000_000, 10  # bars × configurations, 128 MB an array
 _GROUPS, _HELD_OUT = (10, 8, 6, 5, 4), 2  # of cross-validation
 _EMBARGO = 0.005  # of the bars, left out beside what is purged
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Luck:
-    """What the best point was chosen among, and what choosing like that gave out of sample."""
+    """What the best point was chosen among, and what choosing among points like it gave out of sample."""
 
     among: Rivals
     validation: CrossValidation | None
     why: str  # there is no validation
-    compared: int  # configurations, evenly taken from all that have a value
+    compared: int  # configurations that lie evenly over the space and have a value
 
 
 def evaluator(experiment: Experiment, objective: Objective) -> Evaluate:
@@ -54,12 +56,16 @@ def quicker(config: StudyConfig, trials: int) -> StudyConfig:
     return replace(config, trials=trials, genetic=replace(config.genetic, generations=generations))
 
 
-def luck(experiment: Experiment, scored: list[Scored]) -> Luck:
-    """Over what was tried, on the first market. All that was tried counts, an even selection of it is compared."""
-    valued = sorted((one for one in scored if one.value is not None), key=lambda one: -(one.value or 0.0))
-    picked = [valued[int(at)] for at in np.linspace(0, len(valued) - 1, min(len(valued), _MOST_COMPARED))]
-    runs = [experiment.run(one.point) for one in picked]
-    among = replace(rivals(runs), trials=max(len(scored), 1))
+def luck(experiment: Experiment, objective: Objective, space: SearchSpace, tried: int) -> Luck:
+    """On the first market, by Sharpe ratio. All that was `tried` counts.
+
+    Compared are points that lie evenly over the space, not those the search tried: it went where the whole history was
+    good, the parts that are to judge it included, so among its points every choice looks good everywhere.
+    """
+    most = max(_FEWEST_COMPARED, min(_MOST_COMPARED, _MOST_CELLS // max(experiment.bars, 1)))
+    scored = experiment.scores(list(islice(space.spread(), most)), objective)
+    runs = [experiment.run(one.point) for one in scored if one.value is not None]
+    among = replace(rivals(runs), trials=max(tried, 1))
     if len(runs) < 2:  # noqa: PLR2004 - nothing to choose between
         return Luck(among, None, "fewer than two configurations have a value", len(runs))
     matrix = _matrix(runs)

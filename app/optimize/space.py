@@ -12,6 +12,7 @@ from app.domain.errors import OperatorError
 from app.strategies.parameters import Parameter, meant
 
 Point = Mapping[str, float]
+_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,21 @@ class SearchSpace:
     def grid(self) -> Iterator[dict[str, float]]:
         """Every point, the last axis moving fastest."""
         for indices in itertools.product(*(range(axis.count) for axis in self.axes)):
+            yield self.point(indices)
+
+    def spread(self) -> Iterator[dict[str, float]]:
+        """Every point once, in an order of which every beginning lies evenly over the space.
+
+        Steps of the golden section around the grid (Weyl, 1916): who stops early has not seen one corner of it only.
+        """
+        size, counts = self.size, [axis.count for axis in self.axes]
+        stride = max(1, round(size * _GOLDEN))
+        while math.gcd(stride, size) != 1:
+            stride += 1
+        for number in range(size):
+            place, indices = number * stride % size, [0] * len(counts)
+            for axis in range(len(counts) - 1, -1, -1):
+                place, indices[axis] = divmod(place, counts[axis])
             yield self.point(indices)
 
     def key(self, point: Point) -> tuple[float, ...]:

@@ -31,7 +31,7 @@ _FINGERPRINT = "fingerprint"
 
 
 class Method(StrEnum):
-    GRID = "grid"  # every point
+    GRID = "grid"  # every point, or evenly spread ones where that is more than was asked for
     RANDOM = "random"
     TPE = "tpe"  # tree of Parzen estimators (Bergstra et al., 2011), Optuna's
     CMAES = "cmaes"  # covariance matrix adaptation (Hansen, 2016), by the cmaes package
@@ -86,19 +86,23 @@ class Study:
         if self.config.method is Method.GRID:
             yield from self._grid(evaluate, total)
         elif self.config.method is Method.GENETIC:
-            yield from self._genetic(evaluate)
+            yield from self._genetic(evaluate, total)
         else:
             yield from self._asked(evaluate, total)
 
     def _grid(self, evaluate: Evaluate, total: int) -> Iterator[Sequence[Scored]]:
-        points = (point for point in self.space.grid() if self.space.key(point) not in self._known)
+        points = (point for point in self.space.spread() if self.space.key(point) not in self._known)
         while (missing := total - len(self._known)) > 0 and (batch := list(islice(points, min(missing, _BATCH * 16)))):
             yield self._added(evaluate(batch))
 
-    def _genetic(self, evaluate: Evaluate) -> Iterator[Sequence[Scored]]:
-        search = GeneticSearch(self.space, evaluate, self.config.genetic, self.config.seed, self.scored)
+    def _genetic(self, evaluate: Evaluate, total: int) -> Iterator[Sequence[Scored]]:
+        # As for the samplers: a study that goes on must not roll its first dice again.
+        seed = self.config.seed + len(self._known)
+        search = GeneticSearch(self.space, evaluate, self.config.genetic, seed, self.scored)
         for _ in range(self.config.genetic.generations):
-            yield self._added([one for one in search.step() if self.space.key(one.point) not in self._known])
+            if len(self._known) >= total:
+                return
+            yield self._added(search.step(total - len(self._known)))
 
     def _added(self, scored: Sequence[Scored]) -> Sequence[Scored]:
         self._optuna.add_trials([self._trial(one) for one in scored])
@@ -192,5 +196,5 @@ def _same_search(study: optuna.Study, about: dict[str, Any], path: Path | None) 
         changed = sorted(key for key in about if json.loads(text).get(key) != before.get(key))
         raise OperatorError(
             f"{path} is a study of something else ({', '.join(changed) or 'an earlier version'} changed);"
-            " choose another --study name, or delete the file"
+            " choose another --study name, or --fresh to forget it"
         )

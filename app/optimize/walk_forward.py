@@ -44,7 +44,10 @@ class WalkForward:
     ts: Stamps  # of the traded bars, ms
     equity: Floats  # at their closes, each window going on with the last one's money
     efficiency: float | None
-    """Mean out-of-sample over mean in-sample Sharpe ratio: 1 = it traded as it was chosen; None = not defined."""
+    """Mean out-of-sample over mean in-sample Sharpe ratio: 1 = it traded as it was chosen; None = not defined.
+
+    A window without a trade counts as 0. After ruin there is none.
+    """
 
 
 def windows(bars: int, folds: int, train_share: float = 3.0, *, anchored: bool = False) -> list[Window]:
@@ -68,7 +71,10 @@ def walk_forward(
     choose: Choose,
     progress: Callable[[int, int], None] | None = None,
 ) -> WalkForward:
-    """Choose and trade, window by window. All markets are learned from; the first one is traded."""
+    """Choose and trade, window by window. All markets are learned from; the first one is traded.
+
+    What is held at the end of a window is closed there. Once no money is left nothing is traded any more.
+    """
     folds: list[Fold] = []
     stamps: list[Stamps] = []
     curve: list[Floats] = []
@@ -76,7 +82,9 @@ def walk_forward(
     for number, window in enumerate(plan, 1):
         chosen = choose(experiment.between(*window.train))
         series = experiment.markets[0][slice(*window.test)]
-        fold = Fold(window, None, None, None) if chosen is None else _traded(experiment, window, chosen, money)
+        fold = Fold(window, chosen, None, None)
+        if chosen is not None and money > 0.0:
+            fold = _traded(experiment, window, chosen, money)
         folds.append(fold)
         stamps.append(series.ts)
         curve.append(_equity(fold, series, money))
@@ -100,9 +108,11 @@ def _efficiency(experiment: Experiment, folds: list[Fold]) -> float | None:
     """Both Sharpe ratios are of the first market, so that they compare."""
     pairs = []
     for fold in folds:
-        if fold.chosen is not None and fold.sharpe is not None:
+        if fold.chosen is not None:
+            if fold.traded is None or fold.traded.equity.min() <= 0.0:
+                return None
             learned = metrics(experiment.between(*fold.window.train).run(fold.chosen.point)).growth.sharpe
             if learned is not None:
-                pairs.append((fold.sharpe, learned))
+                pairs.append((fold.sharpe or 0.0, learned))
     inside = sum(learned for _, learned in pairs)
     return sum(traded for traded, _ in pairs) / inside if inside > 0 else None

@@ -83,6 +83,9 @@ def _risk(report: Report) -> Group:
     boot, step = report.statistics.bootstrap, report.run.series.step_ms
     when = f"{text.day(fall.peak_ms)} to {text.day(fall.bottom_ms)}" if fall.peak_ms else ""
     sure = _percents(boot.drawdown) if boot else ""
+    lasted = _bars(fall.bars, step)
+    if fall.recovered_ms is None:
+        lasted = lasted.replace(" ", "+ ", 1)  # "12+ days": it is not over
     return Group(
         "Risk",
         (
@@ -91,7 +94,7 @@ def _risk(report: Report) -> Group:
             _figure(report, "growth.calmar", "Calmar ratio", text.ratio(growth.calmar)),
             _figure(report, "growth.volatility", "Volatility per year", text.percent(growth.volatility)),
             _figure(report, "drawdown.depth", "Deepest drawdown", text.percent(fall.depth), sure),
-            _figure(report, "drawdown.bars", "… from peak to recovery", _bars(fall.bars, step), when),
+            _figure(report, "drawdown.bars", "… from peak to recovery", lasted, when),
             _figure(report, "drawdown.recovery_bars", "… from bottom to recovery", _bars(fall.recovery_bars, step)),
             _figure(report, "drawdown.longest_bars", "Longest below a peak", _bars(fall.longest_bars, step)),
             _figure(report, "market.drawdown", "Drawdown of buy and hold", text.percent(market.drawdown)),

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.backtest.model import Costs, Rules, TargetRule
 from app.reports import text
-from app.reports.report import FUNDING, PARAMETERS, STRATEGY, VOTES, Report
+from app.reports.report import FUNDING, PARAMETERS, SEARCH, STRATEGY, VOTES, Report
 
 Rows = tuple[tuple[str, str], ...]
 
@@ -18,6 +18,7 @@ _WORDS = {
     "size": "Size",
     "leverage": "Leverage at most",
     "max_notional": "Notional at most",
+    "max_exposure_rate": "Notional / equity at most",
     "stop_rate": "Stop distance where the signal brings none",
     "target_rate": "Target distance where the signal brings none",
     "targets": "Targets made from the stop",
@@ -28,9 +29,10 @@ _WORDS = {
     "maintenance_rate": "Maintenance margin",
     "quantity_step": "Step of the size",
     "min_notional": "Notional at least",
+    "min_reward_risk": "Target / stop distance at least",
     "intrabar": "Path inside a bar",
     "taker_fee_rate": "Fee, taker",
-    "maker_fee_rate": "Fee, maker (targets)",
+    "maker_fee_rate": "Fee, maker (targets that rest in the book)",
     "slippage_rate": "Slippage",
     "market_targets": "Targets are market orders",
 }
@@ -43,7 +45,7 @@ _ENGINE = (
 
 def sections(report: Report) -> tuple[tuple[str, Rows], ...]:
     run = report.run
-    known = (STRATEGY, PARAMETERS, VOTES, FUNDING)
+    known = (STRATEGY, PARAMETERS, VOTES, FUNDING, SEARCH)
     more = tuple((name, value) for name, value in run.about.items() if name not in known)
     strategy = (
         ("Strategy", report.strategy),

@@ -37,6 +37,7 @@ def page(report: Report) -> str:
     ]
     if report.surface is not None:
         about = f"{report.surface.figure} by {report.surface.x_name} and {report.surface.y_name}; the ring is this run."
+        about += " Where a pair was tried with several values of the others, the best of them is shown."
         body.append(_section("Parameters", about, tables.surface(report.surface)))
     body += [
         _section("All figures", "With 95 % intervals where they can be given.", tables.all_figures(report)),

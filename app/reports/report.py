@@ -13,6 +13,7 @@ _QUOTES = re.compile(r"(USDT|USDC|FDUSD|BUSD|USD|EUR|BTC)$")
 
 # Keys of Run.about that reports know how to read; other keys are listed among the inputs as they are.
 STRATEGY, PARAMETERS, VOTES, FUNDING = "strategy", "parameters", "votes", "funding"
+SEARCH = "search"  # what choosing these parameters gave on data they were not chosen on, in sentences
 
 
 @dataclass(frozen=True, slots=True, eq=False)

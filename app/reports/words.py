@@ -1,16 +1,23 @@
 """A run in plain words: what happened, and what the numbers cannot say. Sentences, each about this run and no other."""
 
 from app.backtest.model import Intrabar
+from app.domain.policy import RiskPolicy
 from app.reports import text
-from app.reports.report import FUNDING, VOTES, Report
+from app.reports.report import FUNDING, SEARCH, VOTES, Report
 
 FEW_TRADES = 100  # below, a win rate of one half is uncertain by ±10 points and more
 _SHORT_YEARS = 1.0
 _CONCENTRATED = 0.5  # of the gain, in the best trade
+_SMALL = 100.0  # quote currency: what the most demanding venue takes as the least for a contract
 
 SYNTHETIC = (
     "The candles are generated. They resemble no real market: these figures show that the program works, and nothing"
     " about whether the strategy does."
+)
+
+LIVE = (
+    "The live bot also refuses entries after a daily loss, in a cool-down or where other positions fill its limits, and"
+    " sets targets of its own where a signal brings none."
 )
 
 
@@ -25,9 +32,13 @@ def limits(report: Report) -> tuple[str, ...]:
     found = [
         SYNTHETIC if report.synthetic else "",
         _ruin(report),
+        _latched(report),
+        _won_too_little(report),
+        _small(report),
         _few(report),
         _one_trade(report),
         _chosen(report),
+        report.run.about.get(SEARCH, ""),
         _short(report),
     ]
     return (*(line for line in found if line), *shared_limits(report))
@@ -36,7 +47,8 @@ def limits(report: Report) -> tuple[str, ...]:
 def shared_limits(report: Report) -> tuple[str, ...]:
     """The part that holds for every strategy tested on the same market under the same rules."""
     where = f"One market and one stretch of time: {report.run.series.symbol}, {_span(report)}. Markets change."
-    return where, _votes(report), _assumed(report), _inside(report)
+    told = (where, _missing_bars(report), _votes(report), LIVE, _assumed(report), _inside(report))
+    return tuple(line for line in told if line)
 
 
 def _span(report: Report) -> str:
@@ -103,6 +115,50 @@ def _ruin(report: Report) -> str:
     return "A position was liquidated: the venue closed it at a loss of its margin." if report.run.liquidated else ""
 
 
+def _latched(report: Report) -> str:
+    fall, most = report.metrics.drawdown.depth or 0.0, float(RiskPolicy().max_drawdown_rate)
+    if fall < most:
+        return ""
+    return (
+        f"It fell {text.percent(fall)} below its peak and went on. As it ships, the live bot enters nothing more from"
+        f" {text.percent(most)} on, until it is resumed by hand."
+    )
+
+
+def _won_too_little(report: Report) -> str:
+    trades, policy = report.metrics.trades, RiskPolicy()
+    rate, least = trades.entry_win_rate, float(policy.min_win_rate)
+    if rate is None or rate > least or trades.entries <= policy.win_rate_min_trades:
+        return ""
+    return (
+        f"{text.percent(rate)} of its positions gained. As it ships, the live bot enters nothing more for a strategy"
+        f" that has won {text.percent(least)} or less of its trades once it has {policy.win_rate_min_trades}:"
+        " RISK_MIN_WIN_RATE has to be lower for one like this."
+    )
+
+
+def _small(report: Report) -> str:
+    run = report.run
+    least = float((run.trades["quantity"] * run.trades["entry_price"]).min(initial=_SMALL))
+    if run.rules.min_notional > 0 or least >= _SMALL or not len(run.trades):
+        return ""
+    return (
+        f"The smallest trade was {text.money(least)} {report.quote}. Venues take orders from some 5 to 100 on, in"
+        " steps, and the live bot leaves smaller ones out: --min-notional and --quantity-step do so here."
+    )
+
+
+def _missing_bars(report: Report) -> str:
+    series = report.run.series
+    whole = int(series.ts[-1] - series.ts[0]) // series.step_ms + 1 if len(series) else 0
+    if whole <= len(series):
+        return ""
+    return (
+        f"{whole - len(series):,} of {whole:,} bars are missing: what the price did there is unknown, and yearly"
+        " figures are stretched from the bars there are."
+    )
+
+
 def _few(report: Report) -> str:
     trades = report.metrics.trades
     if trades.entries >= FEW_TRADES:
@@ -125,7 +181,10 @@ def _one_trade(report: Report) -> str:
 def _chosen(report: Report) -> str:
     found = report.statistics
     if found.trials > 1:
-        line = f"Chosen among {found.trials:,}: the best of many looks good by luck alone."
+        line = (
+            f"Chosen among {found.trials:,}: the best of many looks good by luck alone, and its intervals do not know"
+            " that."
+        )
         if found.dsr is None:
             return line
         return f"{line} That considered, the confidence in more than luck is {text.percent(found.dsr)}."
@@ -157,9 +216,10 @@ def _assumed(report: Report) -> str:
     taker, maker, slippage = (
         text.percent(rate, digits=3) for rate in (costs.taker_fee_rate, costs.maker_fee_rate, costs.slippage_rate)
     )
+    resting = "" if costs.market_targets else f" ({maker} and no slippage at targets, which rest in the book)"
     funding = report.run.about.get(FUNDING, "as in the list of trades")
     return (
-        f"Costs are assumed: fee {taker} ({maker} at targets), slippage {slippage}, funding {funding}. Every order"
+        f"Costs are assumed: fee {taker}, slippage {slippage}{resting}, funding {funding}. Every order"
         " fills; large ones would move the price, and a venue can be slow or down."
     )
 

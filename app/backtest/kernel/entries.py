@@ -87,6 +87,8 @@ def enter(
     distance = x - x_stop
     if made and side * (x + distance * ladder[-1, 0]) <= 0.0:
         return  # a short cannot earn that much: the live risk stage refuses it too
+    if not _worth_it(terms, ladder, made, distance, side * goal - x):
+        return
     quantity, leverage = _size(account, position, terms, reference, distance)
     if quantity == 0.0:
         return
@@ -96,6 +98,23 @@ def enter(
         _set_ladder(position, terms, ladder, targets, quantity, x, distance)
     elif not math.isnan(goal):
         _add_target(position, targets, side * goal, quantity)
+
+
+@inlined
+def _worth_it(terms: Any, ladder: Floats, made: bool, distance: float, reward: float) -> bool:  # noqa: FBT001
+    """Whether the targets earn enough for the stop: REWARD_RISK of the live risk stage. Not asked without either.
+
+    `reward` is the distance to a single target, NaN = none; a share of a ladder without a target earns nothing.
+    """
+    if terms.min_reward_risk <= 0.0:
+        return True
+    if made:
+        reward = 0.0
+        for number in range(len(ladder)):
+            reward += ladder[number, 0] * ladder[number, 1] * distance
+    if math.isnan(reward) or not 0.0 < distance < np.inf:
+        return True
+    return bool(reward >= terms.min_reward_risk * distance * (1.0 - 1e-12))
 
 
 @inlined

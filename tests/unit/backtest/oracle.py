@@ -219,7 +219,7 @@ class Oracle:
             farthest = max(one.reward_risk for one in rules.targets)
             if opened + sign * distance * farthest <= 0:
                 return
-        if ladder or not math.isnan(goal):
+        if rules.min_reward_risk and (ladder or not math.isnan(goal)):
             earned = (
                 sum(multiple * ratio * distance for multiple, ratio in self.rungs())
                 if ladder

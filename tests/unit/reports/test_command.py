@@ -105,6 +105,13 @@ def test_entries_the_live_bot_refuses_for_too_little_reward_are_not_traded() -> 
     assert figures("ema_cross", *SHORT, *near, "--share", "1")["metrics"]["trades"]["count"] > 0
 
 
+def test_entries_below_the_venues_smallest_are_left_out_when_it_is_said() -> None:
+    poor = ("--equity", "50", "--report", "")
+    assert figures("ema_cross", *SHORT, *poor)["metrics"]["trades"]["count"] > 0
+    assert figures("ema_cross", *SHORT, *poor, "--min-notional", "100")["metrics"]["trades"]["count"] == 0
+    assert figures("ema_cross", *SHORT, *poor, "--quantity-step", "0.01")["metrics"]["trades"]["count"] == 0
+
+
 @pytest.mark.parametrize(("sides", "other"), [("long", "shorts"), ("short", "longs")])
 def test_one_side_only(sides: str, other: str) -> None:
     trades = figures("ema_cross", *SHORT, "--report", "", "--sides", sides)["metrics"]["trades"]

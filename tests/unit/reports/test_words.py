@@ -48,6 +48,10 @@ CASES = {
         a_report(run_of([100.0] * 50, [trade(1.0 if n % 2 else -1.0, (n, n + 1)) for n in range(40)])),
         a_report(run_of([100.0] * 50, [trade(1.0 if n % 3 else -1.0, (n, n + 1)) for n in range(40)])),
     ),
+    "The smallest trade was 10.00 USDT": (
+        a_report(run_of([100.0] * 9, [trade(1.0, quantity=0.1)])),
+        a_report(run_of([100.0] * 9, [trade(1.0, quantity=0.1)], rules=Rules(min_notional=5.0))),
+    ),
     "3 of 103 bars are missing": (a_report(gapped(3)), a_report(run_of([100.0] * 100))),
     "sets targets of its own where a signal brings none": (a_report(), None),
     "(0.020 % and no slippage at targets, which rest in the book)": (
@@ -93,6 +97,12 @@ def test_luck_is_not_called_skill() -> None:
     skill = " ".join(words.summary(a_report(a_run(drift=0.002))))
     assert "Skill" not in skill
     assert "It loses reliably." in " ".join(words.summary(a_report(a_run(drift=-0.002))))
+
+
+@pytest.mark.parametrize(("curve", "lasted"), [([100, 90, 95, 101], "3 hours"), ([100, 90, 95, 99], "3+ hours")])
+def test_a_drawdown_that_is_not_over_does_not_look_recovered(curve, lasted) -> None:
+    found = {one.key: one.value for group in figures.groups(a_report(run_of(curve))) for one in group.figures}
+    assert found["drawdown.bars"] == lasted
 
 
 def test_every_figure_without_a_value_says_why() -> None:

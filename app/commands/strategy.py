@@ -81,6 +81,10 @@ def add(  # noqa: PLR0917 - typer hands every option over by name
         shared.print_json({"strategy": name, "file": str(path), "runs": runs})
     else:
         typer.echo(f"{name} is in {path}: a running bot starts it within seconds, on {interval} candles")
+        typer.echo(
+            f"After {found.risk.win_rate_min_trades} trades it enters only while it has won more than"
+            f" {found.risk.min_win_rate:.0%} of them. Trend followers win fewer: set RISK_MIN_WIN_RATE lower for them."
+        )
 
 
 @app.command("list")

@@ -52,6 +52,7 @@ class Setting:
     costs: Costs
     funding: Funding | None
     verdicts: Sequence[StoredVerdict] | None  # None: left out
+    begin: int  # the bar the test begins with; those before are history
     about: dict[str, str]  # for Run.about, the strategy left out
 
 
@@ -110,7 +111,8 @@ def backtest(
     )
     rules = research.capped(rules, max_notional, min_reward_risk)
     costs = research.costs(fee, maker_fee, slippage)
-    market = research.market(data_dir, exchange, symbol, interval, start=start, end=end, bars=bars, seed=seed)
+    where = research.Where(data_dir, exchange, bars, seed)
+    market = where.market(symbol, interval, start, end, lead=max(one.warm_up(values) for one, values in chosen))
     verdicts = asyncio.run(_stored_verdicts(votes, market.series)) if votes else None
     setting = _setting(market, rules, costs, verdicts, funding=funding)
     tested = _test(chosen, setting, seed=seed, quiet=json or not sys.stderr.isatty())
@@ -132,7 +134,7 @@ def _chosen(
 ) -> list[tuple[StrategyDefinition, dict[str, float]]]:
     """The strategies to test, each with all its parameters' values."""
     if everything == bool(name):
-        raise OperatorError("name one strategy, or say --all for every one; tradingbot strategies lists them")
+        raise OperatorError("name one strategy, or say --all for every one, not both; see: tradingbot strategies")
     if not everything:
         found = definition(name, folder)
         return [(found, found.check(parse_params(params or ())))]
@@ -153,6 +155,10 @@ async def _stored_verdicts(name: str, series: CandleSeries) -> Sequence[StoredVe
     from app.commands.storage import open_database  # noqa: PLC0415 - most backtests need no database
 
     async with open_database(shared.settings()) as database:
+        known = await database.queries.judged_strategies()
+        if name not in known:
+            there = ", ".join(sorted(known)) or "none"
+            raise OperatorError(f"--votes: the bot has judged no alert of a strategy {name!r}; there are: {there}")
         found = await database.queries.verdicts(StrategyId(name), Symbol(series.symbol))
     return [
         StoredVerdict(signal.bar_time, verdict.side, verdict.approved)
@@ -173,7 +179,7 @@ def _setting(
     said = research.funding_said(market.series, rates)
     if funding and rates is None:
         said += ": the candles come without rates"
-    return Setting(market.series, rules, costs, rates, verdicts, {FUNDING: said})
+    return Setting(market.series, rules, costs, rates, verdicts, market.begin, {FUNDING: said})
 
 
 # --- the test ----------------------------------------------------------------------------------------
@@ -198,7 +204,12 @@ def _test(
 def _run(one: StrategyDefinition, params: Mapping[str, float], setting: Setting) -> Run:
     from app.backtest.engine import backtest as simulate  # noqa: PLC0415 - numba: a second that --help need not pay
 
-    signals = one.signals(setting.series, params)
+    signals = one.signals(setting.series, params).silent_before(setting.begin)
+    if len(signals) <= signals.warm_up + 1:
+        raise OperatorError(
+            f"{one.name} needs {signals.warm_up} bars to warm up, and there are {len(signals)}: nothing is left to"
+            " test; take a longer time or more candles"
+        )
     about = dict(setting.about)
     if setting.verdicts is not None:
         replayed = replay(signals, setting.series, setting.verdicts)

@@ -96,10 +96,8 @@ def optimize(
     costs = research.costs(fee, maker_fee, slippage)
     symbols = tuple(symbol or ("BTCUSDT",))
     asked = run.Asked(strategy, strategies_dir, tuple(search or ()), tuple(params or ()), method, trials, population)
-    markets = [
-        research.market(data_dir, exchange, one, interval, start=start, end=end, bars=bars, seed=seed)
-        for one in symbols
-    ]
+    where = research.Where(data_dir, exchange, bars, seed)
+    markets = [where.market(one, interval, start, end) for one in symbols]
     task = run.task(asked, Objective(metric, min_trades), markets, rules, costs, funding=funding, seed=seed)
     name = study or "-".join((strategy, *symbols, interval, method, metric))
     keep = run.Keep(out / f"{name}.log", out / name, formats, fresh=fresh)

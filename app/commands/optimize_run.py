@@ -117,8 +117,12 @@ def _search(study: Study, evaluate: Evaluate, *, quiet: bool) -> None:
     before = len(study.scored)
     if before and not quiet:
         typer.echo(f"going on with {study.path}: {before} points were tried before", err=True)
-    with research.progress("points", quiet=quiet) as told:
-        study.run(evaluate, lambda done, total, best: told(done, total, _said(best)))
+    try:
+        with research.progress("points", quiet=quiet) as told:
+            study.run(evaluate, lambda done, total, best: told(done, total, _said(best)))
+    except KeyboardInterrupt:
+        typer.echo(f"stopped: {len(study.scored)} points are kept in {study.path}; the same command goes on", err=True)
+        raise
     if study.best is None:
         why = next((one.why for one in study.scored if one.why), "nothing was tried")
         raise OperatorError(f"none of {len(study.scored)} points says enough ({why}); lower --min-trades, or more data")

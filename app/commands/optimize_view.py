@@ -28,7 +28,6 @@ from app.reports.report import FUNDING, PARAMETERS, SEARCH, STRATEGY
 _SHOWN = 8  # of the best points
 _FIGURES = ("sharpe", "cagr", "max_drawdown", "trades", "profit_factor")
 _LIKELY = 0.95  # of a probability, to be called likely
-_OVERFIT = 0.3  # probability of overfitting from which it is called likely
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,9 +207,11 @@ def _deflated(statistics: Statistics) -> list[str]:
         )
     if statistics.overfitting is not None:
         share = statistics.overfitting.probability
-        said = "the choice is likely overfitted" if share >= _OVERFIT else "choosing seems to find something"
         points = f"{statistics.overfitting.configurations:,} points spread evenly over the space"
-        lines.append(f"Probability of backtest overfitting: {text.percent(share)} among {points}; {said}.")
+        lines.append(
+            f"Probability of backtest overfitting: {text.percent(share)} among {points};"
+            " 50 % is what choosing blindly gives, and a low one says only that they keep their order."
+        )
     return lines
 
 
@@ -241,5 +242,9 @@ def _followed(result: Result) -> list[str]:
     total = float(result.followed.equity[-1]) / result.experiment.rules.equity - 1
     line = f"Walk-forward returned {text.percent(total, signed=True)} on bars nothing was chosen on"
     efficiency = result.followed.efficiency
-    kept = "" if efficiency is None else f"; it kept {text.percent(efficiency)} of the Sharpe ratio it was chosen for"
+    kept = (
+        ""
+        if efficiency is None or not 0.0 <= efficiency <= 1.0
+        else f"; it kept {text.percent(efficiency)} of the Sharpe ratio it was chosen for"
+    )
     return [line + kept + "."]

@@ -8,6 +8,7 @@ import typer
 
 from app.domain.candle import INTERVALS
 
+MOST_RISK = 0.1  # as RISK_PER_TRADE
 CANDLES = Path("var/candles")  # where `tradingbot data fetch` puts them
 
 
@@ -51,7 +52,9 @@ StrategiesDir = Annotated[
 # --- money -------------------------------------------------------------------------------------------
 
 Equity = Annotated[float, typer.Option(help="At the start, quote currency.")]
-Risk = Annotated[float | None, typer.Option(help="Size: share of equity lost at the stop; 0.01 if none is given.")]
+Risk = Annotated[
+    float | None, typer.Option(help="Size: share of equity lost at the stop, 0.01 = 1 %.", min=0.0, max=MOST_RISK)
+]
 Quantity = Annotated[float | None, typer.Option(help="Size: base units, always the same.")]
 Share = Annotated[float | None, typer.Option(help="Size: notional / equity, compounding.")]
 Leverage = Annotated[int, typer.Option(help="Notional / equity at most.", min=1)]

@@ -31,31 +31,48 @@ class Market:
 
     series: CandleSeries
     funding: Funding | None
+    begin: int = 0  # bars of history before the time that was asked for
 
 
-def market(
-    data_dir: Path | None,
-    exchange: str | None,
-    symbol: str,
-    interval: str,
-    *,
-    start: datetime | None = None,
-    end: datetime | None = None,
-    bars: int,
-    seed: int,
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Candles come from a folder, or are generated."""
+
+    data_dir: Path | None
+    exchange: str | None
+    bars: int  # to generate
+    seed: int
+
+    def market(
+        self, symbol: str, interval: str, start: datetime | None = None, end: datetime | None = None, lead: int = 0
+    ) -> Market:
+        """From the folder; where there is none generated candles, which say in `source` what they are.
+
+        Up to `lead` bars before `start` come along, for a strategy to warm up on.
+        """
+        symbol, data_dir = symbol.upper().replace("/", "").replace("-", ""), self.data_dir
+        if data_dir is None and next(CANDLES.rglob("*.parquet"), None) is not None:
+            data_dir = CANDLES
+        if data_dir is None:
+            return _market(synthetic(symbol, interval, self.bars, self.seed, START), None, start, end, lead)
+        store = CandleStore(data_dir, self.exchange)
+        found = store.funding(symbol)
+        return _market(store.read(symbol, interval), Funding(*found) if found else None, start, end, lead)
+
+
+def _market(
+    series: CandleSeries, funding: Funding | None, start: datetime | None, end: datetime | None, lead: int
 ) -> Market:
-    """From the folder; where there is none `bars` generated candles, which say in `source` what they are."""
-    if data_dir is None and next(CANDLES.rglob("*.parquet"), None) is not None:
-        data_dir = CANDLES
-    if data_dir is None:
-        return Market(_between(synthetic(symbol, interval, bars, seed, START), start, end), None)
-    store = CandleStore(data_dir, exchange)
-    found = store.funding(symbol)
-    return Market(_between(store.read(symbol, interval), start, end), Funding(*found) if found else None)
+    chosen = _between(series, start, end)
+    first = int(series.ts.searchsorted(chosen.ts[0])) if len(chosen) else 0
+    begin = min(first, lead)
+    return Market(series[first - begin : first + len(chosen)], funding, begin)
 
 
 def _between(series: CandleSeries, start: datetime | None, end: datetime | None) -> CandleSeries:
     """Raises BadSettings when nothing is left, saying what there is."""
+    if start is not None and end is not None and start >= end:
+        raise BadSettings(f"--from {start:%Y-%m-%d %H:%M} is not before --to {end:%Y-%m-%d %H:%M}")
     chosen = series.between(start or EARLIER, end or LATER)
     if len(series) and not len(chosen):
         there = [datetime.fromtimestamp(int(series.ts[at]) / 1000, UTC).strftime("%Y-%m-%d") for at in (0, -1)]

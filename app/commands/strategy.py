@@ -132,7 +132,7 @@ def check(file: File = None, json: shared.Json = False) -> None:
     if json:
         shared.print_json({"ok": True, "strategies": len(profiles)})
     else:
-        typer.echo(f"{file or found.intake.strategies_file} is in order: {len(profiles)} strategies")
+        typer.echo(f"{file or found.intake.strategies_file} is in order; strategies: {len(profiles)}")
 
 
 def tradingview_message(name: str, secret: str) -> str:

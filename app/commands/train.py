@@ -59,7 +59,7 @@ def _check_extra() -> None:
     if missing:
         raise OperatorError(
             f"training needs the 'train' extra ({', '.join(missing)} missing); install it with: make setup-dev"
-            " (or: pip install 'tradingbot-ai[train]')"
+            " (or: pip install '.[train]')"
         )
 
 

@@ -46,7 +46,8 @@ class Definition:
 @dataclass(frozen=True, slots=True)
 class LiveConfig:
     registry_s: float = 5.0  # between looks at which strategies there are
-    grace_s: float = 30.0  # a candle may be this late before its feed counts as silent
+    grace_s: float = 20.0  # a candle may be this late before its feed counts as silent
+    patience_s: float = 10.0  # and is waited for so long in real time, for the venue's clock may run faster
     again_s: float = 1.0  # after trouble
     mended_s: float = 60.0  # between tries of what a person must mend
 
@@ -145,11 +146,16 @@ class LiveEngine:
         """The next candle to close; says so when it is overdue."""
         waiting = asyncio.ensure_future(coming)
         due = newest + 2 * INTERVALS[market[1]] + timedelta(seconds=self.config.grace_s)
-        told = False
+        told, overdue_at = False, None
         try:
             while True:
-                late_s = (self.clock.now() - due).total_seconds()
-                if late_s >= 0 and not told:
+                if overdue_at is None and self.clock.now() >= due:
+                    overdue_at = self.clock.monotonic()
+                if (
+                    not told
+                    and overdue_at is not None
+                    and self.clock.monotonic() - overdue_at >= self.config.patience_s
+                ):
                     told = True
                     await self._tell_silence(market, newest, due)
                 # Looked at in real time, for the venue's clock may run faster.

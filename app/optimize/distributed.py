@@ -62,7 +62,7 @@ def on_ray(address: str, experiment: Experiment, objective: Objective, folder: P
     """Connect for as long as the block runs. Raises OperatorError without Ray or a cluster."""
     if importlib.util.find_spec("ray") is None:
         raise OperatorError(
-            "--distributed needs Ray; install it with: make setup-dev (or: pip install 'tradingbot-ai[distributed]')"
+            "--distributed needs Ray; install it with: make setup-dev (or: pip install '.[distributed]')"
         )
     import ray  # noqa: PLC0415 - a second of imports that nobody else needs to pay
 

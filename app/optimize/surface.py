@@ -47,7 +47,8 @@ def _cells(axis: Axis) -> Floats:
     count = min(axis.count, _MOST)
     if axis.count <= _MOST:
         return np.array(axis.values(), dtype=np.float64)
-    return np.round(np.linspace(axis.low, axis.value(axis.count - 1), count), 6)
+    steps = np.linspace(0, axis.count - 1, count).round().astype(int)
+    return np.array([axis.value(step) for step in steps], dtype=np.float64)  # values there are, not fractions of them
 
 
 def _cell(cells: Floats, value: float) -> int:

@@ -52,7 +52,7 @@ def definition(name: str, folder: Path | None = None) -> StrategyDefinition:
     excuses = [why for file, why in found.broken.items() if Path(file).stem == name]
     if excuses:
         raise OperatorError(f"strategy {name} cannot be used: {excuses[0]}")
-    broken = f" (not loaded: {', '.join(found.broken)})" if found.broken else ""
+    broken = "".join(f"; not loaded: {file}: {why}" for file, why in found.broken.items())
     raise OperatorError(f"there is no strategy {name!r}{meant(name, found.definitions)}{broken}")
 
 

@@ -1,6 +1,6 @@
 """What a strategy says about every closed bar: who to be, and where to get out. Statistics, never money."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,3 +44,10 @@ class Signals:
 
     def __len__(self) -> int:
         return len(self.enter_long)
+
+    def silent_before(self, bar: int) -> "Signals":
+        """The same with nothing said before `bar`, as if the warm-up lasted until then."""
+        if bar <= self.warm_up:
+            return self
+        flags = {name: np.r_[np.zeros(bar, np.bool_), getattr(self, name)[bar:]] for name in FLAGS}
+        return replace(self, **flags, warm_up=bar)

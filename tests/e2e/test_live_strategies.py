@@ -104,6 +104,7 @@ async def test_what_the_models_said_can_be_replayed_in_a_backtest(bot, strategie
         stored = await world.database.queries.verdicts(StrategyId("own"), Symbol("BTCUSDT"))
         assert [(signal.target, verdict.approved) for signal, verdict in stored] == [("SHORT", False), ("LONG", True)]
         assert await world.database.queries.verdicts(StrategyId("other"), Symbol("BTCUSDT")) == []
+        assert await world.database.queries.judged_strategies() == {"own"}
         series = drawn_market("BTCUSDT", 50_000, CLOSES)
         said = definition("ema_cross").signals(series, {"fast": 10, "slow": 30})
         judged = [StoredVerdict(signal.bar_time, verdict.side, verdict.approved) for signal, verdict in stored]

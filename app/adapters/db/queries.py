@@ -42,6 +42,14 @@ class SqlQueries:
                 return None
             return stored_alert(row), [recorded(item) for item in await connection.execute(story)]
 
+    async def judged_strategies(self) -> frozenset[StrategyId]:
+        """Those whose alerts have ever been put to the vote."""
+        stream = sa.literal(alert_stream("")) + alerts.c.alert_id
+        query = sa.select(alerts.c.strategy).distinct().join(events, events.c.stream == stream)
+        async with self._store.read() as connection:
+            rows = await connection.execute(query.where(events.c.type == VerdictReached.__name__))
+            return frozenset(StrategyId(row.strategy) for row in rows)
+
     async def verdicts(self, strategy: StrategyId, symbol: Symbol) -> Sequence[tuple[Signal, Verdict]]:
         """Every verdict on an alert of this strategy and symbol, the oldest first."""
         streams = sa.select(sa.literal(alert_stream("")) + alerts.c.alert_id).where(

@@ -14,4 +14,5 @@ if __name__ == "__main__":
         try:
             ast.parse(file.read_text(encoding="utf-8"))
         except Exception as error:  # noqa: BLE001 - its syntax errors share no base class with Python's
-            sys.exit(f"{file.stem}: {type(error).__name__}: {error}")
+            said = " ".join(str(error).split())  # one line: its own shows the place below the message
+            sys.exit(f"{file.stem}: {type(error).__name__}: {said}")

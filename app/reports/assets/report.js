@@ -57,7 +57,10 @@
     made.panes()[0].setStretchFactor(3);
     made.panes()[1].setStretchFactor(1);
     charts[charts.length - 1]();
-    made.timeScale().setVisibleLogicalRange({ from: -1, to: t.length });
+    // A chart that gets its width later keeps the spacing of its bars and loses the oldest: show all of them again.
+    const whole = () => made.timeScale().setVisibleLogicalRange({ from: -1, to: t.length });
+    made.timeScale().subscribeSizeChange(whole);
+    whole();
   };
 
   const tints = ["#d08700", "#8250df", "#0f8b8d", "#bf3989", "#6b7785"];

@@ -110,7 +110,7 @@ class World:
             self.told,  # type: ignore[arg-type]
             self.told,  # type: ignore[arg-type]
             self.clock,
-            LiveConfig(registry_s=0.01, again_s=0.01),
+            LiveConfig(registry_s=0.01, again_s=0.01, patience_s=0.0),
         )
         self.next = len(closes)
 
@@ -235,6 +235,17 @@ async def test_a_feed_that_falls_silent_is_told_and_so_is_its_return():
         await world.closes_at(96, after_s=0)
         await world.hears("1h candles of BTCUSDT is back")
         assert len(world.told.texts) == 2
+
+
+async def test_a_venue_whose_clock_runs_fast_is_waited_for_in_real_time():
+    world = World([90, 95])
+    world.engine.config = replace(world.engine.config, patience_s=10.0)
+    async with world:
+        world.clock.advance(3600 + 31)
+        await asyncio.sleep(0.1)  # many looks at the clock
+        assert world.told.texts == []
+        world.clock.advance(10)
+        await world.hears("no 1h candles of BTCUSDT since")
 
 
 @pytest.mark.parametrize("error", [OperatorError("there is no strategy nonsense"), ZeroDivisionError("of a user's")])

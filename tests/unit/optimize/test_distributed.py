@@ -36,7 +36,7 @@ def test_a_local_cluster_gives_the_same_figures():
 def test_without_ray_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(distributed.importlib.util, "find_spec", lambda _: None)
     with (
-        pytest.raises(OperatorError, match=r"tradingbot-ai\[distributed\]"),
+        pytest.raises(OperatorError, match=r"'\.\[distributed\]'"),
         distributed.on_ray("ray://nowhere:1", EXPERIMENT, OBJECTIVE, None),
     ):
         pass

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from typer.testing import CliRunner, Result
 from app.commands.backtest import app
 from app.domain.errors import BadSettings, OperatorError
 from app.history import synthetic
+from app.strategies.registry import definition
 from tests.unit.backtest.runs import START
 
 SHORT = ("--bars", "1500")
@@ -134,7 +136,15 @@ def test_a_part_of_the_time(folder) -> None:
     found = figures(
         "ema_cross", "--data-dir", str(folder), "--report", "", "--from", "2024-01-11", "--to", "2024-02-01"
     )
-    assert found["data"]["bars"] == 21 * 24
+    assert found["data"]["bars"] == 31 * 24  # what there is before it comes along to warm up on
+    late = figures("ema_cross", "--data-dir", str(folder), "--report", "", "--from", "2024-02-01", "--to", "2024-02-11")
+    assert late["data"]["bars"] == 10 * 24 + definition("ema_cross").warm_up()
+    measured = datetime.fromtimestamp(late["metrics"]["span"]["start_ms"] / 1000, UTC)
+    assert measured == datetime(2024, 2, 1, 1, tzinfo=UTC)  # the bar after the first signal could be given
+    with pytest.raises(BadSettings, match="is not before --to"):
+        typed("ema_cross", "--from", "2024-02-01", "--to", "2024-01-01")
+    with pytest.raises(OperatorError, match="bars to warm up, and there are 96"):
+        typed("ema_cross", "--data-dir", str(folder), "--to", "2024-01-05")
     with pytest.raises(BadSettings, match="there are some from 2024-01-01 to 2024-02-19"):
         typed("ema_cross", "--data-dir", str(folder), "--from", "2031-01-01")
 
@@ -182,11 +192,12 @@ def test_what_is_wrong_is_said(words: tuple[str, ...], complaint: str) -> None:
         typed(*words)
 
 
-def test_votes_come_from_the_bots_database(sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_votes_of_a_strategy_that_was_never_judged_are_refused(
+    sqlite_template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{sqlite_template}")
-    said = " ".join(typed("ema_cross", *SHORT, "--votes", "own", "--report", "").stdout.split())
-    assert "AI verdicts: none is stored for any of the" in said
-    assert "left out" not in said.split("What these numbers")[1].split("Costs")[0]
+    with pytest.raises(OperatorError, match="judged no alert of a strategy 'own'; there are: none"):
+        typed("ema_cross", *SHORT, "--votes", "own")
 
 
 def test_without_a_database_there_are_no_votes_to_replay(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

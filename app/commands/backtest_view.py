@@ -108,9 +108,8 @@ def _compare(reports: Sequence[Report], console: Console) -> None:
     first = best_first[0]
     series = first.run.series
     span = f"{text.day(first.metrics.span.start_ms)} to {text.day(first.metrics.span.end_ms)}"
-    console.print(
-        f"[bold]{escape(series.symbol)}, {escape(series.interval)}[/], {span}, {escape(series.source)}, best Sharpe ratio first"
-    )
+    what = f"[bold]{escape(series.symbol)}, {escape(series.interval)}[/], {span}, {escape(series.source)}"
+    console.print(f"{what}, best Sharpe ratio first")
     console.print(table)
     for line in verdict(reports):
         if line != words.SYNTHETIC:

@@ -49,7 +49,7 @@ def test_list_and_check(run):
     assert "st-btc: account main, symbols BTCUSDT" in run("strategy", "list").stdout
     (listed,) = json.loads(run("strategy", "list", "--json").stdout)
     assert (listed["strategy"], listed["max_leverage"], listed["enabled"]) == ("st-btc", 3, True)
-    assert "in order: 1 strategies" in run("strategy", "check").stdout
+    assert "in order; strategies: 1" in run("strategy", "check").stdout
     assert json.loads(run("strategy", "check", "--json").stdout) == {"ok": True, "strategies": 1}
 
 

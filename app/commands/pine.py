@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from app.commands import shared
+from app.commands import options, shared
 from app.domain.errors import OperatorError
 from app.history import CandleSeries, load_series, synthetic
 from app.pine import engines
@@ -26,14 +26,7 @@ app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
 _SEED, _START = 7, datetime(2024, 1, 1, tzinfo=UTC)  # of generated candles
 
-Params = Annotated[
-    list[str] | None,
-    typer.Option("--params", metavar="NAME=VALUE", help="Repeatable, or joined by commas; defaults without it."),
-]
-Folder = Annotated[Path | None, typer.Option("--strategies-dir", help="Folder of your own strategies.")]
 Data = Annotated[Path | None, typer.Option("--data-dir", envvar="DATA_DIR", help="Folder of Parquet candles.")]
-Symbol = Annotated[str, typer.Option(help="Market.")]
-Interval = Annotated[str, typer.Option(help="Length of a candle.")]
 
 
 @app.callback()
@@ -44,9 +37,9 @@ def pine() -> None:
 @app.command()
 def export(
     strategy: Annotated[str, typer.Argument(help="As in `tradingbot strategies`.")] = "",
-    params: Params = None,
+    params: options.Params = None,
     out: Annotated[Path | None, typer.Option(help="File to write; with --all, a folder.")] = None,
-    strategies_dir: Folder = None,
+    strategies_dir: options.StrategiesDir = None,
     *,
     everything: Annotated[
         bool, typer.Option("--all", help="Every strategy that ships, into the folder --out.")
@@ -91,12 +84,12 @@ def check(
         Path, typer.Argument(help="A script that `tradingbot pine export` wrote.", exists=True, dir_okay=False)
     ],
     *,
-    symbol: Symbol = "BTCUSDT",
-    interval: Interval = "1h",
+    symbol: options.Symbol = "BTCUSDT",
+    interval: options.Interval = "1h",
     data_dir: Data = None,
     bars: Annotated[int, typer.Option(help="Newest candles to use, or to generate.", min=100)] = 10_000,
     engines_dir: Annotated[Path, typer.Option(help="Where the Pine engines are installed.")] = engines.FOLDER,
-    strategies_dir: Folder = None,
+    strategies_dir: options.StrategiesDir = None,
     json: shared.Json = False,
 ) -> None:
     """Run a script under the Pine engines on this machine and compare it with the strategy it names.
@@ -198,9 +191,9 @@ def import_trades(
     ],
     *,
     strategy: Annotated[str, typer.Option(help="As in `tradingbot strategies`.")],
-    symbol: Symbol = "BTCUSDT",
-    interval: Interval = "1h",
-    params: Params = None,
+    symbol: options.Symbol = "BTCUSDT",
+    interval: options.Interval = "1h",
+    params: options.Params = None,
     data_dir: Data = None,
     timezone: Annotated[str | None, typer.Option(help="The chart's, e.g. Europe/Berlin; found without it.")] = None,
     date_format: Annotated[str | None, typer.Option(help="Of the list, e.g. '%d/%m/%Y %H:%M'.")] = None,
@@ -208,7 +201,7 @@ def import_trades(
         float | None, typer.Option(help="Per cent on each side; taken from the list's profits without it.", min=0)
     ] = None,
     limit: Annotated[int, typer.Option(help="Differences to show.", min=0)] = 20,
-    strategies_dir: Folder = None,
+    strategies_dir: options.StrategiesDir = None,
     json: shared.Json = False,
 ) -> None:
     """Compare trades exported from TradingView's strategy tester with our backtest, trade by trade.

@@ -1,32 +1,22 @@
 """`tradingbot strategies`: which strategies there are, and what each can be set to."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from app.commands import shared
+from app.commands import options, shared
 from app.strategies.definition import StrategyDefinition
 from app.strategies.parameters import Parameter
 from app.strategies.registry import Catalogue, catalogue, definition
 
 app = typer.Typer(rich_markup_mode=None)
 
-Folder = Annotated[
-    Path | None,
-    typer.Option(
-        "--strategies-dir",
-        envvar="STRATEGIES_DIR",
-        help="Folder of your own strategies, one file each; ./strategies when it is there.",
-    ),
-]
-
 
 @app.command()
 def strategies(
     name: Annotated[str, typer.Argument(help="One strategy: show its parameters.")] = "",
-    strategies_dir: Folder = None,
+    strategies_dir: options.StrategiesDir = None,
     json: shared.Json = False,
 ) -> None:
     """List the strategies, or show what one of them can be set to."""

@@ -5,7 +5,7 @@ that cannot be read refuses to start everywhere: a limit that was meant and not 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,27 @@ from app.domain.errors import BadSettings
 from app.settings.assemble import assemble, contradictions
 from app.settings.environment import NAMES, Environment
 from app.settings.problems import unknown_names, weak_secrets
-from app.settings.shapes import Mode, Settings
+from app.settings.shapes import Mode, SecretRef, Settings
 
-__all__ = ["Mode", "Settings", "load_settings"]
+__all__ = ["Fetch", "Mode", "SecretRef", "Settings", "load_settings"]
+
+Fetch = Callable[[Sequence[SecretRef]], Mapping[str, str]]
+"""The values of these settings, by name. One that the store does not have is left out."""
 
 
-def load_settings(env: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Settings:
+def load_settings(
+    env: Mapping[str, str] | None = None, env_file: Path | None = Path(".env"), *, fetch: Fetch | None = None
+) -> Settings:
     """Settings from the environment (default: the process's) over `env_file` (may be absent).
 
-    Raises BadSettings that lists everything there is to mend.
+    `fetch` reads what SECRETS_FROM_AWS names; its values go before the environment's, which were true when the process
+    began. Raises BadSettings that lists everything there is to mend.
     """
-    process = dict(os.environ if env is None else env)
     in_file = _read(env_file)
+    process = dict(os.environ if env is None else env)
+    refs = {**in_file, **process}.get("SECRETS_FROM_AWS", "")
+    if fetch is not None and refs.strip():
+        process |= fetch(_parse({"SECRETS_FROM_AWS": refs})[0].SECRETS_FROM_AWS)
     given = {name: value for name, value in {**in_file, **process}.items() if value.strip()}  # empty means not set
     parsed, unreadable = _parse({name: given[name] for name in NAMES & given.keys()})
     doubtful = [*unknown_names(in_file, process), *weak_secrets(given)]

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
 from app.domain.policy import RiskPolicy, VerdictPolicy
 from app.settings.environment import ANYBODY, TRADINGVIEW, Environment
 from app.settings.shapes import (
+    CloudConfig,
     DatabaseConfig,
     IntakeConfig,
     KeysConfig,
@@ -21,6 +22,7 @@ from app.settings.shapes import (
     SimulatorConfig,
     TelegramConfig,
     VenueConfig,
+    WatchConfig,
     WorkConfig,
 )
 
@@ -65,6 +67,25 @@ def assemble(env: Environment, warnings: tuple[str, ...]) -> Settings:
         ),
         data_dir=env.DATA_DIR,
         log=LogConfig(env.LOG_LEVEL, env.LOG_JSON),
+        watch=WatchConfig(
+            env.DEPLOYMENT,
+            env.METRICS_EMF,
+            env.OTEL_EXPORTER_OTLP_ENDPOINT,
+            env.OTEL_EXPORTER_OTLP_HEADERS,
+            env.SENTRY_DSN,
+        ),
+        cloud=CloudConfig(
+            env.SECRETS_FROM_AWS,
+            env.SECRETS_REFRESH_S,
+            env.STRATEGIES_SECRET,
+            env.SPILL_QUEUE_URL,
+            env.REDIS_IAM_USER,
+            env.REDIS_IAM_CACHE,
+        ),
+        backup_url=env.BACKUP_URL,
+        given=tuple(
+            value for name, value in env if isinstance(value, SecretStr) and name not in ("DATABASE_URL", "REDIS_URL")
+        ),
         warnings=(*warnings, *_notices(env)),
     )
 
@@ -82,13 +103,24 @@ def contradictions(env: Environment) -> Iterator[str]:
         yield f"DATA_DIR={env.DATA_DIR} is not a folder: name one with Parquet candles, or leave it empty"
     if env.STRATEGIES_DIR is not None and not env.STRATEGIES_DIR.is_dir():
         yield f"STRATEGIES_DIR={env.STRATEGIES_DIR} is not a folder: name one with strategies, or leave it empty"
-    if bool(env.TELEGRAM_BOT_TOKEN) != bool(env.TELEGRAM_CHAT_IDS):
-        yield "TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_IDS belong together: set both or neither"
+    yield from _at_odds(env)
     if env.TRADING_MODE is Mode.PAPER and env.PORT == env.SIMULATOR_PORT:
         yield "PORT and SIMULATOR_PORT are the same: the bot and the paper exchange both need one"
     yield from _wrong_hosts(env)
     if env.TRADING_MODE is not Mode.PAPER:
         yield from _missing(env)
+
+
+def _at_odds(env: Environment) -> Iterator[str]:
+    """Pairs that belong together, or that say the same thing twice."""
+    if env.DATABASE_PASSWORD is not None and urlsplit(env.DATABASE_URL.get_secret_value()).password is not None:
+        yield "DATABASE_PASSWORD is set and DATABASE_URL holds a password too: leave it in one of them"
+    if bool(env.REDIS_IAM_USER) != bool(env.REDIS_IAM_CACHE):
+        yield "REDIS_IAM_USER and REDIS_IAM_CACHE belong together: set both or neither"
+    if env.BACKUP_URL is not None and "://" in env.BACKUP_URL and not env.BACKUP_URL.startswith("s3://"):
+        yield "BACKUP_URL must begin with s3://, or be a folder"
+    if bool(env.TELEGRAM_BOT_TOKEN) != bool(env.TELEGRAM_CHAT_IDS):
+        yield "TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_IDS belong together: set both or neither"
 
 
 def _missing(env: Environment) -> Iterator[str]:
@@ -153,9 +185,11 @@ def _database(env: Environment) -> DatabaseConfig:
         path = env.DATABASE_URL.get_secret_value().partition("://")[2]
         return DatabaseConfig(SecretStr(f"{driver}://{path}"), embedded=True)
     query = [("ssl" if name == "sslmode" else name, value) for name, value in parse_qsl(parts.query)]
-    return DatabaseConfig(
-        SecretStr(urlunsplit((driver, parts.netloc, parts.path, urlencode(query), ""))), embedded=False
-    )
+    where = parts.netloc
+    if env.DATABASE_PASSWORD is not None:
+        user, _, host = where.rpartition("@")
+        where = f"{user}:{quote(env.DATABASE_PASSWORD.get_secret_value(), safe='')}@{host}"
+    return DatabaseConfig(SecretStr(urlunsplit((driver, where, parts.path, urlencode(query), ""))), embedded=False)
 
 
 def _venue(env: Environment) -> VenueConfig:

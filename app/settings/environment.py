@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from app.domain.money import Money
 from app.domain.policy import RiskPolicy, TakeProfitRule, VerdictPolicy
-from app.settings.shapes import Mode, Network
+from app.settings.shapes import Mode, Network, SecretRef
 
 TRADINGVIEW = ("52.89.214.238/32", "34.212.75.30/32", "54.218.53.128/32", "52.32.178.7/32")
 ANYBODY = ("0.0.0.0/0", "::/0")
@@ -62,6 +62,20 @@ def _targets(value: Any) -> Any:
     return parsed
 
 
+def _secret_refs(value: Any) -> Any:
+    """API_TOKEN=arn:…, DATABASE_PASSWORD=arn:…#password: which secret holds which setting, and under which JSON key."""
+    if not isinstance(value, str):
+        return value
+    refs = []
+    for word in _words(value):
+        name, _, place = word.partition("=")
+        secret, _, key = place.partition("#")
+        if name.strip() not in NAMES or not secret.strip():
+            raise ValueError(f"write NAME=secret or NAME=secret#key with the name of a setting, not {name.strip()}=…")
+        refs.append(SecretRef(name.strip(), secret.strip(), key.strip()))
+    return tuple(refs)
+
+
 def _money(value: Any) -> Any:
     try:
         return Money.of(value) if isinstance(value, str) else value
@@ -105,7 +119,9 @@ class Environment(BaseSettings):
     ENCRYPTION_KEY: SecretStr | None = None
 
     DATABASE_URL: SecretStr = SecretStr("sqlite+aiosqlite:///var/tradingbot.sqlite3")
+    DATABASE_PASSWORD: SecretStr | None = None
     REDIS_URL: SecretStr | None = None
+    BACKUP_URL: str | None = None
     DATA_DIR: Path | None = None
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     LOG_JSON: bool = False
@@ -168,6 +184,19 @@ class Environment(BaseSettings):
     SIMULATOR_SPEED: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     SIMULATOR_BALANCE: Annotated[Decimal, Field(gt=0)] = Decimal(10_000)
     SIMULATOR_JOURNAL: Annotated[Path | None, BeforeValidator(_file_or_none)] = Path("var/simulator.jsonl")
+
+    DEPLOYMENT: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = "local"
+    METRICS_EMF: bool = False
+    OTEL_EXPORTER_OTLP_ENDPOINT: Url | None = None
+    OTEL_EXPORTER_OTLP_HEADERS: SecretStr | None = None
+    SENTRY_DSN: SecretStr | None = None
+
+    SECRETS_FROM_AWS: Annotated[tuple[SecretRef, ...], BeforeValidator(_secret_refs)] = ()
+    SECRETS_REFRESH_S: Annotated[float, Field(ge=1, le=86400)] = 60.0
+    STRATEGIES_SECRET: str | None = None
+    SPILL_QUEUE_URL: Url | None = None
+    REDIS_IAM_USER: str | None = None
+    REDIS_IAM_CACHE: str | None = None
 
 
 NAMES = frozenset(Environment.model_fields)

@@ -10,7 +10,9 @@ from app.settings.environment import NAMES
 
 # The fewest characters of secrets that people choose; the others' length is decided by whoever issues them.
 _SHORTEST = {"API_TOKEN": 32, "SECRET_KEY": 32, "WEBHOOK_SECRET": 43}  # 256 bits are 43 characters of base64
-_SECRETS = frozenset(name for name in NAMES if re.search(r"(SECRET|TOKEN|KEY|PASSPHRASE)$", name))
+_SECRETS = frozenset(
+    name for name in NAMES if re.search(r"(?<!STRATEGIES_)(SECRET|TOKEN|KEY|PASSPHRASE|PASSWORD)$", name)
+)
 _AES_256_BYTES = 32
 
 # Other programs have names like ours: in the process's environment only prefixes that are certainly ours are checked.

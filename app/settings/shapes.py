@@ -109,6 +109,38 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a setting's value is kept: `secret` is a name or ARN in Secrets Manager."""
+
+    name: str  # of the setting
+    secret: str
+    key: str  # of the JSON object in it; "" = the whole text
+
+
+@dataclass(frozen=True, slots=True)
+class CloudConfig:
+    """What is only there on AWS. Region and credentials are boto3's business."""
+
+    secrets: tuple[SecretRef, ...]
+    refresh_s: float  # between looks for rotated secrets
+    strategies_secret: str | None  # whose text is kept in STRATEGIES_FILE
+    spill_queue_url: str | None  # takes alerts while the database does not; drained by workers
+    redis_user: str | None  # signs in to ElastiCache with the task's own identity …
+    redis_cache: str | None  # … at this replication group
+
+
+@dataclass(frozen=True, slots=True)
+class WatchConfig:
+    """Who else is told how the bot does."""
+
+    deployment: str  # "prod": a label on metrics, traces and error reports
+    emf: bool  # print metrics as CloudWatch reads them
+    otlp_endpoint: str | None  # where traces go; None = nowhere
+    otlp_headers: SecretStr | None  # name=value, separated by commas
+    sentry_dsn: SecretStr | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     mode: Mode
     server: ServerConfig
@@ -125,6 +157,10 @@ class Settings:
     simulator: SimulatorConfig
     data_dir: Path | None  # Parquet candles; None = synthetic ones
     log: LogConfig
+    watch: WatchConfig
+    cloud: CloudConfig
+    backup_url: str | None  # s3://bucket/prefix or a folder; None = nowhere
+    given: tuple[SecretStr, ...]  # every secret there is, used or not
     warnings: tuple[str, ...]  # what an operator should know, in plain words
 
     @property
@@ -138,17 +174,6 @@ class Settings:
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, for the log's redaction."""
-        seats = (self.seats.gpt, self.seats.claude, self.seats.llama)
-        held = (
-            self.server.api_token,
-            self.venue.api_key,
-            self.venue.api_secret,
-            *(seat.api_key for seat in seats),
-            self.telegram.bot_token if self.telegram else None,
-            self.intake.webhook_secret,
-            self.keys.secret_key,
-            self.keys.encryption_key,
-        )
         addresses = [self.database.url, *([self.redis_url] if self.redis_url else [])]
         passwords = [urlsplit(address.get_secret_value()).password for address in addresses]
-        return (*(secret.get_secret_value() for secret in held if secret), *(word for word in passwords if word))
+        return (*(secret.get_secret_value() for secret in self.given), *(word for word in passwords if word))

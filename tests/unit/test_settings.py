@@ -315,7 +315,9 @@ def test_an_open_paper_bot_is_a_warning():
 
 def test_no_secret_shows_in_a_repr_and_all_are_known_to_the_redactor():
     secret = {
-        name: f"canary{index}{KEY}" for index, name in enumerate(sorted(NAMES)) if name.endswith(("KEY", "SECRET"))
+        name: f"canary{index}{KEY}"
+        for index, name in enumerate(sorted(NAMES - {"STRATEGIES_SECRET"}))
+        if name.endswith(("KEY", "SECRET", "PASSPHRASE", "DSN", "HEADERS"))
     }
     secret |= {"API_TOKEN": "canaryT" + KEY, "TELEGRAM_BOT_TOKEN": "canaryB" + KEY, "ENCRYPTION_KEY": "ab" * 31 + "cd"}
     s = live(
@@ -323,8 +325,41 @@ def test_no_secret_shows_in_a_repr_and_all_are_known_to_the_redactor():
     )
     assert "canary" not in repr(s)
     assert "pa55w0rd" not in repr(s)
-    used = {value for name, value in secret.items() if not name.startswith("OKX")}
-    assert used | {"pa55w0rd"} <= set(s.secrets())
+    assert {*secret.values(), "pa55w0rd"} <= set(s.secrets())
+
+
+def test_a_password_of_its_own_joins_the_address_of_the_database():
+    s = settings(DATABASE_URL="postgresql://bot@host:5432/trading?sslmode=require", DATABASE_PASSWORD="p@ss/w:rd#1")
+    assert s.database.url.get_secret_value() == (
+        "postgresql+asyncpg://bot:p%40ss%2Fw%3Ard%231@host:5432/trading?ssl=require"
+    )
+    assert "p@ss/w:rd#1" in s.secrets()
+
+
+def test_what_secrets_manager_holds_goes_before_the_environment():
+    asked = []
+
+    def fetch(refs):
+        asked.extend(refs)
+        return {"API_TOKEN": "b" * 40 + "1", "DATABASE_PASSWORD": "fresh"}
+
+    env = {
+        "API_TOKEN": "a" * 40 + "1",
+        "DATABASE_URL": "postgresql://bot@host/trading",
+        "SECRETS_FROM_AWS": "API_TOKEN=bot/token, DATABASE_PASSWORD=arn:aws:x#password",
+    }
+    s = load_settings(env, env_file=None, fetch=fetch)
+    assert [(ref.name, ref.secret, ref.key) for ref in asked] == [
+        ("API_TOKEN", "bot/token", ""),
+        ("DATABASE_PASSWORD", "arn:aws:x", "password"),
+    ]
+    assert s.server.api_token.get_secret_value() == "b" * 40 + "1"
+    assert ":fresh@" in s.database.url.get_secret_value()
+
+
+@pytest.mark.parametrize("given", ["API_TOKEN", "API_TOKN=x", "API_TOKEN="])
+def test_a_list_of_secrets_that_cannot_be_read_refuses_to_start(given):
+    assert "SECRETS_FROM_AWS: write NAME=secret" in problems({"SECRETS_FROM_AWS": given})
 
 
 def test_a_token_in_the_wrong_place_is_not_repeated():

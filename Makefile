@@ -20,11 +20,11 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo serve test check parity bench format lock clean
+.PHONY: help setup setup-dev demo serve test check soak tf-check tf-e2e image scan-tools scan parity bench format lock clean
 
 help: ## this list
 	@echo "make <target>"
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1|/' \
+	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## /\1|/' \
 		| while IFS='|' read -r target what; do printf '  %-10s %s\n' "$$target" "$$what"; done
 
 setup: .venv/.product ## install the product into .venv
@@ -68,6 +68,35 @@ check: .venv/.dev ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+SOAK ?= 50
+soak: .venv/.dev ## kill the bot at many more moments (SOAK=n seeds, twice; 50 take an hour)
+	PATH="$(CURDIR)/$(BIN):$$PATH" SOAK=$(SOAK) $(BIN)/python -m pytest -n 2 --dist worksteal -m soak tests/faults
+
+var/gates/.tools: $(BIN)/uv tests/gates/requirements.txt
+	@echo "Installing checkov, hadolint and zizmor into var/gates …"
+	@test -x var/gates/bin/python || $(PYTHON) -m venv var/gates
+	@$(BIN)/uv pip install --quiet --python var/gates/bin/python --require-hashes -r tests/gates/requirements.txt || $(NO_DOWNLOAD)
+	@touch $@
+
+tf-check: .venv/.dev var/gates/.tools ## fmt, validate and test terraform/; lint image and workflows (needs terraform and its aws provider)
+	@$(BIN)/python -m tests.terraform.check
+
+VARIANTS ?= bootstrap dev staging prod lambda
+tf-e2e: .venv/.dev var/gates/.tools ## apply, change and destroy terraform/ against a local AWS stand-in, for VARIANTS (takes half an hour)
+	@$(BIN)/python -m tests.terraform.e2e $(VARIANTS)
+
+image: .venv/.dev ## build the image's environment without Docker, run every command of it as PID 1, and state its size
+	@$(BIN)/python -m tests.docker.rehearsal
+
+scan-tools: var/scan/.tools ## install what `make scan` needs into var/scan
+var/scan/.tools: $(BIN)/uv deploy/requirements.txt
+	@test -x var/scan/bin/python || $(PYTHON) -m venv var/scan
+	@$(BIN)/uv pip install --quiet --python var/scan/bin/python --require-hashes -r deploy/requirements.txt || $(NO_DOWNLOAD)
+	@touch $@
+
+scan: scan-tools ## look for secrets in the tree and for known vulnerabilities in the locks (asks PyPI)
+	deploy/scan.sh
+
 parity: .venv/.dev ## run the exported scripts under PineTS and PyneCore, and compare (installs them into var/parity)
 	@mkdir -p var/parity/node && cp tests/parity/package.json tests/parity/package-lock.json var/parity/node
 	@cd var/parity/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --ignore-scripts --no-audit --no-fund
@@ -88,7 +117,10 @@ UPGRADE ?= --upgrade
 COMPILE = $(BIN)/uv pip compile --quiet --universal --no-header --generate-hashes --python-version 3.11
 lock: $(BIN)/uv ## recompute the locks with hashes (UPGRADE= keeps the versions)
 	$(COMPILE) $(UPGRADE) --all-extras pyproject.toml -o requirements-dev.txt
-	$(COMPILE) -c requirements-dev.txt pyproject.toml -o requirements.txt
+	$(COMPILE) -c requirements-dev.txt --extra research pyproject.toml -o requirements.txt
+	$(COMPILE) -c requirements-dev.txt pyproject.toml -o requirements-service.txt
+	$(COMPILE) -c requirements-dev.txt --extra research --extra train pyproject.toml -o requirements-train.txt
+	printf 'pip-audit\n' | $(COMPILE) $(UPGRADE) --no-annotate - -o deploy/requirements.txt
 	printf 'setuptools\nuv\n' | $(COMPILE) $(UPGRADE) --no-annotate -c requirements-dev.txt - -o requirements-uv.txt
 
 clean: ## remove the environment and everything the bot wrote

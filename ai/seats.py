@@ -12,6 +12,7 @@ from typing import Protocol
 from ai.ensemble.prompt import MarketPrompter
 from ai.ensemble.stand_in import STAND_INS
 from ai.lstm.serve import WEIGHTS, open_lstm
+from ai.prices import Meter
 from app.domain.vote import Seat
 from app.ports import Prompter, Voter
 
@@ -52,11 +53,14 @@ class Seats:
             await voter.close()
 
 
-def fill_seats(config: SeatsConfig) -> Seats:
-    """One voter at most for each seat. Raises BadSettings when the LSTM's weights are damaged."""
+def fill_seats(config: SeatsConfig, meter: Meter | None = None) -> Seats:
+    """One voter at most for each seat; `meter` hears what their answers use.
+
+    Raises BadSettings when the LSTM's weights are damaged.
+    """
     voters: list[SeatedVoter] = []
     notes: list[str] = []
-    models = {Seat.GPT: _gpt(config), Seat.CLAUDE: _claude(config), Seat.LLAMA: _llama(config)}
+    models = {Seat.GPT: _gpt(config, meter), Seat.CLAUDE: _claude(config, meter), Seat.LLAMA: _llama(config, meter)}
     for seat, model in models.items():
         voter = model or (STAND_INS[seat] if config.stand_ins else None)
         if voter:
@@ -69,7 +73,7 @@ def fill_seats(config: SeatsConfig) -> Seats:
     return Seats(MarketPrompter(), tuple(voters), tuple(notes))
 
 
-def _gpt(config: SeatsConfig) -> SeatedVoter | None:
+def _gpt(config: SeatsConfig, meter: Meter | None) -> SeatedVoter | None:
     if not config.openai_api_key:
         return None
     from ai.ensemble.gpt import GptVoter  # noqa: PLC0415 - a heavy SDK, loaded only for a seat that uses it
@@ -79,10 +83,11 @@ def _gpt(config: SeatsConfig) -> SeatedVoter | None:
         model=config.gpt_model,
         base_url=config.openai_base_url,
         timeout_s=config.timeout_s,
+        meter=meter,
     )
 
 
-def _claude(config: SeatsConfig) -> SeatedVoter | None:
+def _claude(config: SeatsConfig, meter: Meter | None) -> SeatedVoter | None:
     if not config.anthropic_api_key:
         return None
     from ai.ensemble.claude import ClaudeVoter  # noqa: PLC0415 - as above
@@ -92,12 +97,13 @@ def _claude(config: SeatsConfig) -> SeatedVoter | None:
         model=config.claude_model,
         base_url=config.anthropic_base_url,
         timeout_s=config.timeout_s,
+        meter=meter,
     )
 
 
-def _llama(config: SeatsConfig) -> SeatedVoter | None:
+def _llama(config: SeatsConfig, meter: Meter | None) -> SeatedVoter | None:
     if not config.ollama_host:
         return None
     from ai.ensemble.llama import LlamaVoter  # noqa: PLC0415 - as above
 
-    return LlamaVoter(host=config.ollama_host, model=config.llama_model, timeout_s=config.timeout_s)
+    return LlamaVoter(host=config.ollama_host, model=config.llama_model, timeout_s=config.timeout_s, meter=meter)

@@ -1,22 +1,19 @@
 """Joins ports to adapters: the only file that knows both sides. Settings in, a bot that can be started out.
 
-Building connects to nothing. `Application.open` does, and raises OperatorError when a person must change something;
-a venue or Redis that does not answer yet is no reason not to start, for alerts must be taken in all the same.
+Building connects to nothing. `Application.open` does.
 """
 
-import asyncio
-import contextlib
 import os
 import secrets
 import socket
-import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
 
 from ai.seats import Seats, SeatsConfig, fill_seats
+from app.adapters.alert_ids import new_alert_id
 from app.adapters.clock import SystemClock
 from app.adapters.console import ConsoleNotifier
 from app.adapters.db.database import Database
@@ -25,34 +22,30 @@ from app.adapters.exchanges.binance.exchange import BinanceExchange
 from app.adapters.local import LocalDoorbell, LocalRateLimiter
 from app.adapters.market_data.binance import BinanceHistory, BinanceKlines
 from app.adapters.market_data.live import LiveCandles
-from app.adapters.metrics import GaugeSampler, PrometheusMetrics
+from app.adapters.metrics import GaugeSampler, Vitals
 from app.adapters.redis.client import connect
 from app.adapters.redis.doorbell import RedisDoorbell
 from app.adapters.redis.limiter import RedisRateLimiter
 from app.adapters.telegram.notifier import TelegramNotifier
-from app.api.deps import AccountView, Api, IntakeRules
+from app.api.deps import Api, IntakeRules, Probe
+from app.application import ACCOUNT, Application, Loop, Role, Venue
 from app.caretaker import Caretaker, CaretakerConfig
-from app.domain.errors import OperatorError, VenueUnavailable
-from app.domain.ids import AccountId, AlertId, Symbol
-from app.domain.money import Money
+from app.domain.errors import VenueUnavailable
 from app.live.definitions import definitions_in
 from app.live.engine import LiveEngine
 from app.live.intake import OwnAlerts
 from app.pipeline.bot import Bot, Health, Timing
 from app.pipeline.controls import Controls
 from app.pipeline.verdict import Jury
-from app.ports import Bell, Clock, Doorbell, Notifier, RateLimiter, Records
+from app.ports import AlertInbox, Bell, Clock, Notifier, RateLimiter
 from app.registry import Registry
-from app.settings import Mode, Settings
+from app.settings import Settings
+from app.spill import Drain, SpillingInbox
+from app.watch import Watch, follow, watch
 from app.worker import Worker, WorkerConfig
 
 log = structlog.get_logger(__name__)
-ACCOUNT = AccountId("main")  # the one venue account there is so far
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-INSTRUMENTS_EVERY_S = 600.0
-INSTRUMENTS_RETRY_S = 1.0  # while the venue has not told yet
+DRAIN_S = 20.0  # at shutdown, for alerts that are being worked on: a deploy kills after 25 s, and HTTP ends too
 _Calls = list[Callable[[], Awaitable[None]]]
 
 
@@ -60,183 +53,195 @@ class ClosableNotifier(Notifier, Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(slots=True)
-class Venue:
-    """The venue as the API sees it: what it lists, and what its account holds."""
+@dataclass(frozen=True, slots=True)
+class _Rings:
+    """A bell that is several."""
 
-    exchange: BinanceExchange
-    mode: Mode
-    records: Records
-    _instruments: frozenset[Symbol] = frozenset()
+    calls: tuple[Callable[[], None], ...]
 
-    def listed(self) -> Collection[Symbol]:
-        return self._instruments
-
-    async def refresh_instruments(self) -> None:
-        """Ask what is listed now. Keeps the old list when the venue is silent."""
-        try:
-            found = await self.exchange.instruments()
-        except VenueUnavailable as error:
-            log.warning("the venue does not list its instruments yet", error=str(error))
-            return
-        self._instruments = frozenset(found)
-
-    async def equity(self, _: AccountId) -> Money:
-        return (await self.exchange.balance()).equity
-
-    async def accounts(self) -> Sequence[AccountView]:
-        try:
-            balance = await self.exchange.balance()
-        except VenueUnavailable:
-            balance = None
-        facts = await self.records.account_facts(ACCOUNT)
-        return [AccountView(ACCOUNT, self.exchange.name, self.mode.value, balance, facts)]
-
-    async def answers(self) -> str:
-        """A readiness check."""
-        return f"{self.exchange.name}, its time is {(await self.exchange.server_time()).isoformat(timespec='seconds')}"
-
-    async def refuse_dangerous_key(self) -> None:
-        """Real money is not trusted to a key that could do more than trade. Raises OperatorError."""
-        try:
-            dangers = await self.exchange.key_dangers()
-        except VenueUnavailable as error:
-            if self.mode is Mode.LIVE:
-                raise OperatorError(f"what this API key may do could not be checked: {error}; try again") from error
-            log.warning("what the API key may do could not be checked", error=str(error))
-            return
-        if dangers and self.mode is Mode.LIVE:
-            raise OperatorError("this API key must not trade real money: " + "; ".join(dangers))
-        for danger in dangers:
-            log.warning("the API key should be tightened before live use", danger=danger)
+    def ring(self) -> None:
+        for call in self.calls:
+            call()
 
 
-@dataclass(slots=True)
-class Application:
-    """Everything that runs in one process, built and not yet started."""
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What every process has, whatever its role."""
 
     settings: Settings
+    clock: Clock
+    name: str  # who holds the leases: unique per process
+    watch: Watch
     database: Database
-    venue: Venue
-    bot: Bot
-    api: Api
-    worker: Worker
-    live: LiveEngine
-    notes: tuple[str, ...]  # who sits in which seat
-    _opening: Sequence[Callable[[], Awaitable[None]]]
-    _closing: Sequence[Callable[[], Awaitable[None]]]
+    exchange: BinanceExchange
+    registry: Registry
+    doorbell: LocalDoorbell | RedisDoorbell
 
-    async def open(self, *, migrate: bool) -> None:
-        """Connect. Raises OperatorError or StorageUnavailable when the database cannot be used."""
-        await self.database.open(migrate=migrate)
-        await self.venue.exchange.open()
-        for begin in self._opening:
-            await begin()
-        if not self.settings.paper:
-            await self.venue.refuse_dangerous_key()
-        await self.venue.refresh_instruments()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until told to stop."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.worker.run(stop))
-            tasks.create_task(self.live.run(stop))
-            tasks.create_task(self._follow_instruments(stop))
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a process that trades has, beside the common; an API process has none of it."""
 
-    async def _follow_instruments(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            wait_s = INSTRUMENTS_EVERY_S if self.venue.listed() else INSTRUMENTS_RETRY_S
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), wait_s)
-            if not stop.is_set():
-                await self.venue.refresh_instruments()
-
-    async def close(self) -> None:
-        """Let go of everything; one that fails does not keep the others open."""
-        for close in (self.venue.exchange.close, *self._closing, self.database.close):
-            try:
-                await close()
-            except Exception:
-                log.exception("while closing")
+    bot: Bot | None = None
+    live: LiveEngine | None = None
+    loops: tuple[Loop, ...] = ()
+    notes: tuple[str, ...] = ()
+    begin: tuple[Callable[[], Awaitable[None]], ...] = ()
+    end: tuple[Callable[[], Awaitable[None]], ...] = ()
+    look_now: tuple[Callable[[], None], ...] = ()
+    probes: Mapping[str, Probe] = field(default_factory=dict)
 
 
 def build(
     settings: Settings,
     *,
+    role: Role = Role.ALL,
     clock: Clock | None = None,
     name: str | None = None,
     notifier: ClosableNotifier | None = None,
     timing: Timing | None = None,
+    probes: Mapping[str, Probe] | None = None,
+    on_refused: Callable[[], None] | None = None,
 ) -> Application:
     """Wire one process. Raises OperatorError.
 
     `clock` is the local exchange's own when it runs in this process; `notifier` replaces the one the settings name;
-    `timing` says how long the order path waits, where the usual does not fit.
+    `timing` says how long the order path waits, where the usual does not fit; `probes` are further readiness checks;
+    `on_refused` is called when the database refuses its password.
     """
     clock = clock or SystemClock()
     name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    metrics = PrometheusMetrics(accounts=(ACCOUNT,))
-    database = Database(settings.database.url.get_secret_value(), clock)
-    exchange = _exchange(settings, clock)
-    seats = fill_seats(_seats(settings))
     doorbell, limiter, opening, closing = _between_processes(settings, clock, name)
-    registry = _registry(settings, clock)
-    bot = _bot(
-        settings, database, exchange, seats=seats, metrics=metrics, registry=registry, clock=clock, timing=timing
+    database = Database(settings.database.url.get_secret_value(), clock, on_refused=on_refused)
+    inbox, spill_begin, spill_end = _inbox(settings, database)
+    common = _Common(
+        settings,
+        clock,
+        name,
+        watch(settings, database, (ACCOUNT,), name, works=role.works, inbox=inbox),
+        database,
+        _exchange(settings, clock),
+        _registry(settings, clock),
+        doorbell,
     )
+    venue = Venue(common.exchange, settings.mode, common.database.records)
+    work = _work(common, notifier, timing) if role.works else _Work()
+    checks = {"venue": venue.answers, **work.probes, **(probes or {})}
+    api = _api(common, venue, limiter, probes=checks, pressed=_Rings((*work.look_now, doorbell.press)))
+    begin = (*common.watch.begin, *opening, *spill_begin, *work.begin)
+    end = (*work.end, *spill_end, *closing, *common.watch.end)
+    return Application(
+        settings, role, common.database, venue, api, work.bot, work.live, work.loops, work.notes, begin, end
+    )
+
+
+def _work(common: _Common, notifier: ClosableNotifier | None, timing: Timing | None) -> _Work:
+    settings, database, clock = common.settings, common.database, common.clock
+    seats = fill_seats(_seats(settings), common.watch.metrics)
+    bot = _bot(common, seats, timing)
     notifier = notifier or _notifier(settings, clock)
-    sampler = GaugeSampler(metrics, database.inbox, database.queries, {ACCOUNT: exchange}, clock)
-    venue = Venue(exchange, settings.mode, database.records)
-    caretaker = _caretaker(settings, bot, name)
-    worker = Worker(bot, database.inbox, doorbell, notifier, caretaker=caretaker, config=_work(settings, name))
-    switches = Controls(
-        database.events, database.records, (ACCOUNT,), clock=clock, doorbell=worker, equity=venue.equity
+    sampler = GaugeSampler(
+        common.watch.metrics,
+        database.inbox,
+        database.queries,
+        {ACCOUNT: common.exchange},
+        clock,
+        vitals=Vitals(
+            lambda account: bot.health.reconciled(account, clock.monotonic()),
+            facts=database.records.account_facts,
+            messages=database.outbox.counts,
+        ),
     )
-    live, leave_candles = _live(settings, database, registry, metrics, bell=worker, clock=clock)
-    api = Api(
-        inbox=database.inbox,
+    caretaker = _caretaker(settings, bot, common.name)
+    common.doorbell.heed(caretaker.look_now)  # a switch that was pressed in another process
+    worker = Worker(
+        bot,
+        common.watch.inbox,
+        common.doorbell,
+        notifier,
+        caretaker=caretaker,
+        config=_worker_config(settings, common.name),
+    )
+    live, feed, leave_candles = _live(common, bell=worker)
+    drains, drain_begin, drain_end = _drain(common, bell=worker)
+    follow(common.watch.metrics, bot, common.name, candles=feed.silent_s, user_stream=common.exchange.stream_silent_s)
+    return _Work(
+        bot,
+        live,
+        loops=(worker.run, live.run, *drains),
+        notes=seats.notes,
+        begin=(sampler.start, *drain_begin),
+        end=(sampler.close, seats.close, notifier.close, leave_candles, *drain_end),
+        look_now=(caretaker.look_now,),
+        probes={"reconciled": lambda: _reconciled_probe(bot)},
+    )
+
+
+def _api(common: _Common, venue: Venue, limiter: RateLimiter, *, probes: Mapping[str, Probe], pressed: Bell) -> Api:
+    settings, database = common.settings, common.database
+    switches = Controls(
+        common.watch.events, database.records, (ACCOUNT,), clock=common.clock, doorbell=pressed, equity=venue.equity
+    )
+    return Api(
+        inbox=common.watch.inbox,
         queries=database.queries,
-        doorbell=doorbell,
+        doorbell=common.doorbell,
         limiter=limiter,
-        strategies=registry,
+        strategies=common.registry,
         controls=switches,
-        clock=clock,
+        clock=common.clock,
         new_alert_id=new_alert_id,
         listed=venue.listed,
         accounts=venue.accounts,
-        probes={"venue": venue.answers, "reconciled": lambda: _reconciled_probe(bot)},
-        metrics=metrics.registry,
+        probes=probes,
+        metrics=common.watch.metrics.registry,
+        requested=common.watch.metrics.requested,
         api_token=settings.server.api_token.get_secret_value() if settings.server.api_token else "",
         paper=settings.paper,
+        release=settings.watch.release,
         intake=IntakeRules(settings.server.allowed_senders, settings.server.trusted_proxies),
     )
-    begin = (*opening, sampler.start)
-    end = (sampler.close, seats.close, notifier.close, leave_candles, *closing)
-    return Application(settings, database, venue, bot, api, worker, live, seats.notes, begin, end)
 
 
-def _live(
-    settings: Settings,
-    database: Database,
-    registry: Registry,
-    metrics: PrometheusMetrics,
-    *,
-    bell: Bell,
-    clock: Clock,
-) -> tuple[LiveEngine, Callable[[], Awaitable[None]]]:
-    """The engine of the registry's own strategies, on the venue's candles; and what closes its connections."""
+def _live(common: _Common, *, bell: Bell) -> tuple[LiveEngine, LiveCandles, Callable[[], Awaitable[None]]]:
+    """The engine of the registry's own strategies, the candles it runs on, and what closes their connections."""
+    settings, database, clock = common.settings, common.database, common.clock
     candles = BinanceHistory(clock=clock, base_url=settings.venue.rest_url)
+    feed = LiveCandles(candles, BinanceKlines(settings.venue.ws_url), clock)
     engine = LiveEngine(
-        feed=LiveCandles(candles, BinanceKlines(settings.venue.ws_url), clock),
-        profiles=registry.profiles,
+        feed=feed,
+        profiles=common.registry.profiles,
         definition=definitions_in(settings.intake.strategies_dir),
-        take=OwnAlerts(database.inbox, bell, clock, new_alert_id),
+        take=OwnAlerts(common.watch.inbox, bell, clock, new_alert_id),
         records=database.records,
         outbox=database.outbox,
-        metrics=metrics,
+        metrics=common.watch.metrics,
         clock=clock,
     )
-    return engine, candles.close
+    return engine, feed, candles.close
+
+
+def _inbox(settings: Settings, database: Database) -> tuple[AlertInbox, _Calls, _Calls]:
+    """Where alerts are put, with a queue behind it where there is one; what opens and closes that."""
+    url = settings.cloud.spill_queue_url
+    if url is None:
+        return database.inbox, [], []
+    from app.adapters.aws.spill import SpillSender  # noqa: PLC0415 - boto3 is loaded where there is AWS
+
+    sender = SpillSender(url)
+    return SpillingInbox(database.inbox, sender), [sender.open], [sender.close]
+
+
+def _drain(common: _Common, *, bell: Bell) -> tuple[list[Loop], _Calls, _Calls]:
+    """What takes alerts out of that queue; what opens and closes it."""
+    url = common.settings.cloud.spill_queue_url
+    if url is None:
+        return [], [], []
+    from app.adapters.aws.spill import SpillReceiver  # noqa: PLC0415 - as above
+
+    receiver, metrics = SpillReceiver(url), common.watch.metrics
+    drain = Drain(receiver, common.database.inbox, bell, metrics, depth=metrics.set_spill_messages, clock=common.clock)
+    return [drain.run], [receiver.open], [receiver.close]
 
 
 def _caretaker(settings: Settings, bot: Bot, name: str) -> Caretaker:
@@ -244,13 +249,14 @@ def _caretaker(settings: Settings, bot: Bot, name: str) -> Caretaker:
     return Caretaker(bot, CaretakerConfig(name, lease_s=work.lease_s, every_s=work.reconcile_s))
 
 
-def _work(settings: Settings, name: str) -> WorkerConfig:
+def _worker_config(settings: Settings, name: str) -> WorkerConfig:
     work = settings.work
     return WorkerConfig(
         name=name,
         concurrency=work.concurrency,
         lease_s=work.lease_s,
         idle_poll_s=work.idle_poll_s,
+        drain_s=DRAIN_S,
     )
 
 
@@ -266,39 +272,24 @@ def _registry(settings: Settings, clock: Clock) -> Registry:
     )
 
 
-def _bot(
-    settings: Settings,
-    database: Database,
-    exchange: BinanceExchange,
-    *,
-    seats: Seats,
-    metrics: PrometheusMetrics,
-    registry: Registry,
-    clock: Clock,
-    timing: Timing | None,
-) -> Bot:
+def _bot(common: _Common, seats: Seats, timing: Timing | None) -> Bot:
+    settings, database = common.settings, common.database
     return Bot(
-        log=database.events,
+        log=common.watch.events,
         records=database.records,
-        lanes=database.lanes,
-        exchanges={ACCOUNT: exchange},
-        market={ACCOUNT: exchange},
+        lanes=common.watch.lanes,
+        exchanges={ACCOUNT: common.exchange},
+        market={ACCOUNT: common.exchange},
         jury=Jury(seats.prompter, seats.voters),
-        clock=clock,
+        clock=common.clock,
         outbox=database.outbox,
-        metrics=metrics,
-        profile_of=registry.profile,
+        metrics=common.watch.metrics,
+        profile_of=common.registry.profile,
         risk_policy=settings.risk,
         verdict_policy=settings.verdict,
         health=Health(fresh_s=max(30.0, 6 * settings.work.reconcile_s)),
         timing=timing or Timing(lease_s=settings.work.lease_s),
     )
-
-
-def new_alert_id() -> AlertId:
-    """26 characters that sort by time of creation: 48 bits of milliseconds and 80 random bits (the ULID layout)."""
-    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
-    return AlertId("".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5)))
 
 
 def _exchange(settings: Settings, clock: Clock) -> BinanceExchange:
@@ -329,13 +320,24 @@ def _seats(settings: Settings) -> SeatsConfig:
     )
 
 
-def _between_processes(settings: Settings, clock: Clock, name: str) -> tuple[Doorbell, RateLimiter, _Calls, _Calls]:
+def _between_processes(
+    settings: Settings, clock: Clock, name: str
+) -> tuple[LocalDoorbell | RedisDoorbell, RateLimiter, _Calls, _Calls]:
     """The doorbell and the rate limiter, and what opens and closes them."""
     if settings.redis_url is None:
         return LocalDoorbell(), LocalRateLimiter(clock), [], []
-    client = connect(settings.redis_url.get_secret_value())
+    client = connect(settings.redis_url.get_secret_value(), sign_in=_redis_sign_in(settings))
     doorbell = RedisDoorbell(client, clock, name=name)
     return doorbell, RedisRateLimiter(client, clock), [doorbell.start], [doorbell.close, client.aclose]
+
+
+def _redis_sign_in(settings: Settings) -> Callable[[], tuple[str, str]] | None:
+    user, cache = settings.cloud.redis_user, settings.cloud.redis_cache
+    if not (user and cache):
+        return None
+    from app.adapters.aws.cache_token import CacheToken  # noqa: PLC0415 - boto3 is loaded where there is AWS
+
+    return CacheToken(user, cache)
 
 
 def _notifier(settings: Settings, clock: Clock) -> ClosableNotifier:
@@ -359,4 +361,4 @@ async def _reconciled_probe(bot: Bot) -> str:
     return "positions and orders agree with the venue"
 
 
-__all__ = ["ACCOUNT", "Application", "build", "new_alert_id"]
+__all__ = ["ACCOUNT", "Application", "Role", "build", "new_alert_id"]

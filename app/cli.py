@@ -13,10 +13,13 @@ import typer
 from typer.core import TyperGroup
 
 from app.domain.errors import OperatorError, TradingBotError
+from app.extras import missing
 
 # name: (module that has it as `app`, what it is for). One line per command.
 COMMANDS = {
     "serve": ("app.commands.serve", "take alerts and trade them; in paper mode with a local exchange"),
+    "migrate": ("app.commands.migrate", "bring the database's schema up to date, before processes that expect it"),
+    "health": ("app.commands.health", "ask a running process whether it lives: exit code 0 or 1"),
     "demo": ("app.commands.demo.run", "replay a tape of alerts at high speed and say what happened"),
     "venue": ("app.commands.venue", "run the local exchange alone"),
     "strategies": ("app.commands.strategies", "list the strategies and their parameters"),
@@ -28,7 +31,10 @@ COMMANDS = {
     "why": ("app.commands.why", "tell one alert's whole story"),
     "verify": ("app.commands.verify", "check the audit chain and name the first bad row"),
     "replay": ("app.commands.replay", "rebuild everything from the events and compare"),
+    "backup": ("app.commands.backup", "write the whole database into one encrypted archive"),
+    "restore": ("app.commands.restore", "prove a backup, or put it into an empty database"),
     "strategy": ("app.commands.strategy", "add, list, rotate and check strategies and their secrets"),
+    "aws": ("app.commands.aws", "price the stack on AWS, and roll out a new image"),
     "doctor": ("app.commands.doctor", "check settings, database, exchange and channels, and say what to do"),
 }
 
@@ -62,6 +68,12 @@ class LazyGroup(TyperGroup):
             with contextlib.suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
+        except ModuleNotFoundError as error:
+            absent = missing(error)
+            if absent is None:
+                raise
+            _complain(absent)
+            raise typer.Exit(2) from None
         except TradingBotError as error:
             _complain(error)
             raise typer.Exit(2 if isinstance(error, OperatorError) else 1) from None

@@ -11,15 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from app.domain.candle import INTERVALS, Candle
 from app.domain.errors import BadSettings
+from app.extras import Extra
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+else:
+    pa, pq = Extra("pyarrow"), Extra("pyarrow.parquet")
 
 Floats = NDArray[np.float64]
 Stamps = NDArray[np.int64]

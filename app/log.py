@@ -129,6 +129,11 @@ def redact(text: str) -> str:
     return _redactor.text(text)
 
 
+def redact_value(value: Any) -> Any:
+    """The same for lists and mappings that are about to leave; what stands under a secret's name goes too."""
+    return _redactor.value(value)
+
+
 # --- the writer -----------------------------------------------------------------------------------------
 
 

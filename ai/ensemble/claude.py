@@ -5,6 +5,7 @@ import httpx2
 
 from ai.ensemble.schema import SCHEMA, NotAVote, read_vote
 from ai.ensemble.wire import CONNECT_S, PLAIN, limited_body, safe_errors
+from ai.prices import Meter, report
 from app.domain.vote import Seat, Vote
 from app.ports import Case
 
@@ -16,9 +17,12 @@ class ClaudeVoter:
 
     seat = Seat.CLAUDE
 
-    def __init__(self, *, api_key: str, model: str, base_url: str | None, timeout_s: float) -> None:
+    def __init__(
+        self, *, api_key: str, model: str, base_url: str | None, timeout_s: float, meter: Meter | None = None
+    ) -> None:
         """`base_url` is without the version, e.g. http://127.0.0.1:4010; None is the official service."""
         self.name = model
+        self._meter = meter
         timeout = httpx2.Timeout(timeout_s, connect=CONNECT_S)
         self._client = anthropic.AsyncAnthropic(
             api_key=api_key,
@@ -39,6 +43,7 @@ class ClaudeVoter:
                 messages=[{"role": "user", "content": case.prompt}],
                 output_config={"format": {"type": "json_schema", "schema": SCHEMA}},
             )
+            report(self._meter, self.seat, self.name, message.usage.input_tokens, message.usage.output_tokens)
             text = "".join(block.text for block in message.content if block.type == "text")
             ending = message.stop_reason
         if ending != "end_turn":

@@ -8,6 +8,7 @@ import openai
 
 from ai.ensemble.schema import SCHEMA, NotAVote, read_vote
 from ai.ensemble.wire import CONNECT_S, PLAIN, limited_body, safe_errors
+from ai.prices import Meter, report
 from app.domain.vote import Seat, Vote
 from app.ports import Case
 
@@ -19,9 +20,12 @@ class GptVoter:
 
     seat = Seat.GPT
 
-    def __init__(self, *, api_key: str, model: str, base_url: str | None, timeout_s: float) -> None:
+    def __init__(
+        self, *, api_key: str, model: str, base_url: str | None, timeout_s: float, meter: Meter | None = None
+    ) -> None:
         """`base_url` includes the version, e.g. http://127.0.0.1:4010/v1; None is the official service."""
         self.name = model
+        self._meter = meter
         timeout = httpx2.Timeout(timeout_s, connect=CONNECT_S)
         self._client = openai.AsyncOpenAI(
             api_key=api_key,
@@ -45,6 +49,8 @@ class GptVoter:
                 },
                 max_completion_tokens=_MAX_TOKENS,
             )
+            if (used := completion.usage) is not None:
+                report(self._meter, self.seat, self.name, used.prompt_tokens, used.completion_tokens)
             choice = completion.choices[0]
             text, ending = choice.message.content, choice.finish_reason
         if ending != "stop" or not isinstance(text, str):

@@ -5,6 +5,7 @@ import ollama
 
 from ai.ensemble.schema import SCHEMA, NotAVote, read_vote
 from ai.ensemble.wire import CONNECT_S, PLAIN, limited_body, safe_errors
+from ai.prices import Meter, report
 from app.domain.vote import Seat, Vote
 from app.ports import Case
 
@@ -16,9 +17,10 @@ class LlamaVoter:
 
     seat = Seat.LLAMA
 
-    def __init__(self, *, host: str, model: str, timeout_s: float) -> None:
+    def __init__(self, *, host: str, model: str, timeout_s: float, meter: Meter | None = None) -> None:
         """`host`, e.g. http://127.0.0.1:11434. The client's own default is to wait for ever."""
         self.name = model
+        self._meter = meter
         self._client = ollama.AsyncClient(
             host=host,
             timeout=httpx.Timeout(timeout_s, connect=CONNECT_S),
@@ -35,6 +37,7 @@ class LlamaVoter:
                 options=_OPTIONS,
                 stream=False,
             )
+            report(self._meter, self.seat, self.name, response.prompt_eval_count, response.eval_count)
             text, ending = response.message.content, response.done_reason
         if ending != "stop" or not isinstance(text, str):
             raise NotAVote(f"the answer ended early: {str(ending)[:40]}", str(text or ""))

@@ -10,6 +10,7 @@ import unicodedata
 from typing import Any, Final
 
 from app.domain.vote import Opinion, Seat, Vote
+from app.log import redact
 
 ANSWER_BYTES: Final = 65_536
 REASON_CHARACTERS: Final = 300
@@ -28,11 +29,11 @@ SCHEMA: Final[dict[str, Any]] = {
 
 
 class NotAVote(Exception):  # noqa: N818 - reads as what it is
-    """The model answered something else. `answer` is what it said, for the record."""
+    """The model answered something else. `answer` is what it said, for the record: without secrets."""
 
     def __init__(self, why: str, answer: str = "") -> None:
         super().__init__(why)
-        self.answer = answer
+        self.answer = redact(answer)
 
 
 def read_vote(seat: Seat, voter: str, answer: str) -> Vote:
@@ -55,14 +56,14 @@ def read_vote(seat: Seat, voter: str, answer: str) -> Vote:
 
 
 def recorded(seat: Seat, voter: str, opinion: Opinion, confidence: int, *, reason: str, answer: str) -> Vote:
-    """A vote with its answer, cut, and the hash of all of it."""
+    """A vote with its answer, without secrets and cut, and the hash of all of it as it came."""
     return Vote(
         seat=seat,
         voter=voter,
         opinion=opinion,
         confidence=confidence,
-        reason=reason,
-        answer=answer[:_KEPT_CHARACTERS],
+        reason=redact(reason),
+        answer=redact(answer)[:_KEPT_CHARACTERS],
         answer_sha256=hashlib.sha256(answer.encode("utf-8", "replace")).hexdigest(),
     )
 

@@ -5,6 +5,7 @@ Nothing here does I/O, so nothing here fails. Both belong to one event loop; mem
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.ports import Clock
@@ -29,6 +30,13 @@ class LocalDoorbell:
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_result(None)
+
+    def press(self) -> None:
+        """As `ring`: nobody outside this process is to be told that a switch was pressed."""
+        self.ring()
+
+    def heed(self, look: Callable[[], None]) -> None:
+        """Nothing: only other processes would call it."""
 
     async def wait(self, timeout_s: float) -> None:
         if self._remembered:

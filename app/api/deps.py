@@ -7,11 +7,12 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
+from app.domain.alert import Alert
 from app.domain.ids import AccountId, AlertId, StrategyId, Symbol
 from app.domain.policy import StrategyProfile
 from app.domain.position import AccountBalance
 from app.pipeline.alert import MAX_BYTES, Secret
-from app.ports import AccountFacts, AlertInbox, Clock, Doorbell, Queries, RateLimiter
+from app.ports import AccountFacts, Bell, Clock, PutResult, Queries, RateLimiter
 
 Network = IPv4Network | IPv6Network
 
@@ -25,6 +26,13 @@ class Gatekeeper(Protocol):
     def authenticate(self, strategy: StrategyId | None, secret: Secret) -> StrategyProfile | None:
         """Whose secret this is; None for an unknown name and for a wrong secret alike, in the same time."""
         ...
+
+
+class Shelf(Protocol):
+    """An AlertInbox, as the webhook sees it: alerts are put there, and somebody else takes them."""
+
+    async def put(self, alert: Alert) -> PutResult: ...
+    async def backlog(self) -> int: ...
 
 
 class Controls(Protocol):
@@ -60,20 +68,28 @@ class IntakeRules:
     max_backlog: int = 10_000  # alerts waiting; exits are taken up to twice as many
 
 
-@dataclass(frozen=True, slots=True)
-class Api:
-    inbox: AlertInbox
-    queries: Queries
-    doorbell: Doorbell
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakeApi:
+    """What taking alerts in needs: all there is on Lambda."""
+
+    inbox: Shelf
+    doorbell: Bell
     limiter: RateLimiter
     strategies: Gatekeeper
-    controls: Controls
     clock: Clock
     new_alert_id: Callable[[], AlertId]
     listed: Callable[[], Collection[Symbol]]  # what the venue lists, halted or not; empty = not told yet; never blocks
+    metrics: CollectorRegistry = field(default_factory=CollectorRegistry)
+    intake: IntakeRules = field(default_factory=IntakeRules)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api(IntakeApi):
+    queries: Queries
+    controls: Controls
     accounts: Callable[[], Awaitable[Collection[AccountView]]]
     probes: Mapping[str, Probe]  # beside the database, which is always checked
-    metrics: CollectorRegistry
     api_token: str  # "" = reads from this machine only, and only in paper mode
     paper: bool
-    intake: IntakeRules = field(default_factory=IntakeRules)
+    release: str = "dev"  # which build this is
+    requested: Callable[[str, int, float], None] = lambda *_: None  # hears route, status and seconds of every answer

@@ -1,10 +1,11 @@
-"""/health (the process lives), /ready (it can work, check by check) and /metrics (Prometheus).
+"""/health (the process lives, and which build it is), /ready (it can work, check by check) and /metrics (Prometheus).
 
 Open to whoever can connect: none of them shows a secret, a position or a price. A failing check says its kind; why is
 in the log.
 """
 
 import asyncio
+from importlib.metadata import PackageNotFoundError, version
 
 import structlog
 from fastapi import APIRouter
@@ -21,6 +22,10 @@ PROBE_TIMEOUT_S = 2.0
 
 class HealthBody(BaseModel):
     status: str
+    version: str
+    """Of the package; empty where it runs from a copy of the source that was never installed."""
+    release: str
+    """RELEASE: which build this is. A deploy looks here whether it has arrived."""
 
 
 class Check(BaseModel):
@@ -33,14 +38,22 @@ class ReadyBody(BaseModel):
     checks: dict[str, Check]
 
 
-def routes(api: Api) -> APIRouter:
+def liveness(release: str) -> APIRouter:
+    """/health alone, for where nothing else can be asked."""
     router = APIRouter(tags=["health"])
-    probes: dict[str, Probe] = {"database": lambda: _ping(api), **api.probes}
+    body = HealthBody(status="ok", version=_version(), release=release).model_dump()
 
     @router.get("/health", response_class=JSONResponse, responses={200: {"model": HealthBody}, **declared()})
     async def health() -> JSONResponse:
         """Answers as long as the process does."""
-        return JSONResponse({"status": "ok"})
+        return JSONResponse(body)
+
+    return router
+
+
+def routes(api: Api) -> APIRouter:
+    router = liveness(api.release)
+    probes: dict[str, Probe] = {"database": lambda: _ping(api), **api.probes}
 
     @router.get(
         "/ready",
@@ -61,6 +74,13 @@ def routes(api: Api) -> APIRouter:
         return Response(generate_latest(api.metrics), media_type=CONTENT_TYPE_LATEST)
 
     return router
+
+
+def _version() -> str:
+    try:
+        return version("tradingbot-ai")
+    except PackageNotFoundError:
+        return ""
 
 
 async def _ping(api: Api) -> str:

@@ -1,8 +1,9 @@
 """POST /webhooks/tradingview: the door. An alert is answered 202 only after it is durable.
 
 The order of the checks is the order of their cost: address, rate, size, format, secret, symbol, backlog, and at last
-the database. TradingView resends 5xx and hangs up after 3 s, so a database that is slow is answered 503 after 2: the
-commit may still happen, and then the resend is a duplicate. Nothing after the commit can turn the answer into an error.
+the database (with a queue behind it on AWS). TradingView resends 5xx and hangs up after 3 s, so storage that is slow is
+answered 503 after 2: the commit may still happen, and then the resend is a duplicate. Nothing after the commit can turn
+the answer into an error.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from pydantic import BaseModel
 
 from app.api.auth import client_address, is_allowed
 from app.api.body import read_body
-from app.api.deps import Api
+from app.api.deps import IntakeApi
 from app.api.errors import CODES, ApiError, declared, refusal
 from app.domain.alert import Preset
 from app.domain.errors import StorageUnavailable
@@ -37,7 +38,7 @@ class AcceptedBody(BaseModel):
     preset: Preset
 
 
-def routes(api: Api) -> APIRouter:
+def routes(api: IntakeApi) -> APIRouter:
     router = APIRouter(tags=["webhook"])
     intake = _Intake(api)
 
@@ -66,7 +67,7 @@ def routes(api: Api) -> APIRouter:
 class _Intake:
     """The webhook's work, and the little it remembers: the last look at the backlog."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: IntakeApi) -> None:
         self._api = api
         self._rules = api.intake
         self._backlog = 0

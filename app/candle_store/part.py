@@ -10,17 +10,22 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from app.candle_store.layout import FUNDING, Market
 from app.candle_store.spans import Spans, merged, milliseconds, runs
 from app.domain.errors import BadSettings
+from app.extras import Extra
 from app.history import Floats
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+else:
+    pa, pq = Extra("pyarrow"), Extra("pyarrow.parquet")
 
 PRICES = ("open", "high", "low", "close")
 _VALUES = {True: ("funding_rate",), False: (*PRICES, "volume")}

@@ -1,4 +1,7 @@
-"""Servers inside this process's event loop: the bot's own API, and in paper mode the local exchange beside it."""
+"""Servers inside this process's event loop: the bot's own API, and in paper mode the local exchange beside it.
+
+There must be one paper exchange: two would be two accounts, each with half of the positions.
+"""
 
 import asyncio
 import contextlib
@@ -8,16 +11,22 @@ from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from urllib.parse import urlsplit
 
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from app.api.server import server_options
-from app.domain.errors import BadSettings
+from app.domain.errors import BadSettings, OperatorError
 from app.settings import Settings
 from simulator.clock import Mode
 from simulator.config import SimulatorConfig
 from simulator.server import bind, create_app, serve
+
+log = structlog.get_logger(__name__)
+ENDING_S = 3  # at shutdown, for requests that have begun
+VENUE_PATIENCE_S = 30.0  # for a paper exchange that starts at the same time
+_LOOK_S = 0.5
 
 
 class Server(uvicorn.Server):
@@ -50,7 +59,8 @@ def listen(host: str, port: int) -> socket.socket:
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]:
     """The app answers while the block runs; afterwards open requests may finish."""
-    server = Server(uvicorn.Config(app, lifespan="off", **server_options()))
+    options = server_options() | {"timeout_graceful_shutdown": ENDING_S}
+    server = Server(uvicorn.Config(app, lifespan="off", **options))
     running = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         await server.listening.wait()
@@ -96,6 +106,37 @@ async def local_exchange(config: SimulatorConfig, port: int, *, host: str = "127
         await asyncio.gather(running, starting, return_exceptions=True)
 
 
+async def paper_exchange(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    *,
+    own: bool,
+    stop: asyncio.Event,
+    patience_s: float = VENUE_PATIENCE_S,
+) -> Starlette | None:
+    """The exchange to trade on: the one that answers at the settings' address (None), or else one of our `own`.
+
+    Raises OperatorError when there is none: neither may this process start one, nor does one come up in `patience_s`.
+    Whoever is told to stop meanwhile waits no longer.
+    """
+    url, port = settings.venue.rest_url, settings.simulator.port
+    if await answers(url):
+        return None
+    if own and url in (f"http://127.0.0.1:{port}", f"http://localhost:{port}"):
+        return await stack.enter_async_context(local_exchange(simulator_config(settings), port))
+    log.warning("waiting for the paper exchange", address=url)
+    deadline = asyncio.get_running_loop().time() + patience_s
+    while not (stop.is_set() or await answers(url)):
+        if asyncio.get_running_loop().time() >= deadline:
+            raise OperatorError(
+                f"no paper exchange answers at {url}, and this process must not start one of its own: two exchanges "
+                "would be two accounts. Start the one that all share (tradingbot venue) and let BINANCE_BASE_URL name "
+                "it; or run everything in one process (tradingbot serve --role all, without BINANCE_BASE_URL)"
+            )
+        await asyncio.sleep(_LOOK_S)
+    return None
+
+
 async def answers(url: str) -> bool:
     """Whether something already listens at the URL's host and port."""
     parts = urlsplit(url)
@@ -114,6 +155,7 @@ def stop_on_signals() -> asyncio.Event:
     loop = asyncio.get_running_loop()
 
     def stopping(number: int) -> None:
+        log.info("stopping: nothing new is begun, what runs is finished first", signal=signal.Signals(number).name)
         stop.set()
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_DFL)

@@ -1,19 +1,23 @@
-"""`tradingbot serve`: the webhook, the API and the worker in one process; in paper mode the exchange too."""
+"""`tradingbot serve`: the webhook, the API and the worker in one process or apart; in paper mode the exchange too."""
 
 import contextlib
+import random
 from typing import Annotated
 
 import structlog
 import typer
 import uvloop
 
-from app.bootstrap import Application, build
-from app.commands.hosting import answers, listen, local_exchange, serving, simulator_config, stop_on_signals
-from app.commands.shared import console
+from app.adapters.clock import SystemClock
+from app.application import Application, Role
+from app.bootstrap import build
+from app.commands.hosting import listen, paper_exchange, serving, stop_on_signals
+from app.commands.renewal import Pace, Renewal, Tenant
+from app.commands.shared import console, from_aws
 from app.log import configure_logging, register_secrets
 from app.main import create_app
-from app.ports import Clock
-from app.settings import Settings, load_settings
+from app.settings import Settings
+from app.settings.rotation import SettingsSource
 
 app = typer.Typer(rich_markup_mode=None)
 log = structlog.get_logger(__name__)
@@ -21,49 +25,66 @@ log = structlog.get_logger(__name__)
 
 @app.command()
 def serve(
+    role: Annotated[
+        Role,
+        typer.Option(
+            help="all: everything in this process. api: take alerts in and answer, trade nothing. worker: trade; its "
+            "port only says how it is."
+        ),
+    ] = Role.ALL,
     host: Annotated[str | None, typer.Option(help="Address to listen on; HOST otherwise.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; PORT otherwise.")] = None,
     *,
     migrate: Annotated[bool, typer.Option(help="Bring the database schema up to date first.")] = True,
 ) -> None:
     """Take alerts, trade them, guard the positions. Ctrl-C stops it: running work is finished first."""
-    settings = load_settings()
+    early: list[str] = []
+
+    def warn(text: str) -> None:
+        """What is said before it is known how to log is said when it is."""
+        (log.warning if structlog.is_configured() else early.append)(text)
+
+    source = SettingsSource(lambda refs: from_aws(refs, warn))
+    settings = source.first()
     configure_logging(settings.log.level, json=settings.log.json)
     register_secrets(settings.secrets())
-    for warning in settings.warnings:
+    for warning in (*early, *settings.warnings):
         log.warning(warning)
-    uvloop.run(_serve(settings, host or settings.server.host, port or settings.server.port, migrate=migrate))
+    where = (host or settings.server.host, port or settings.server.port)
+    uvloop.run(_serve(source, role, *where, migrate=migrate))
 
 
-async def _serve(settings: Settings, host: str, port: int, *, migrate: bool) -> None:
+async def _serve(source: SettingsSource, role: Role, host: str, port: int, *, migrate: bool) -> None:
+    settings = source.current
     stop = stop_on_signals()
     listening = listen(host, port)
     async with contextlib.AsyncExitStack() as stack:
-        clock: Clock | None = None
-        if settings.paper and not await answers(settings.venue.rest_url):
-            exchange = await stack.enter_async_context(
-                local_exchange(simulator_config(settings), settings.simulator.port)
-            )
-            clock = exchange.state.clock
-        application = build(settings, clock=clock)
-        stack.push_async_callback(application.close)
-        await application.open(migrate=migrate)
-        async with serving(create_app(application.api), listening):
+        own = role is Role.ALL
+        exchange = await paper_exchange(stack, settings, own=own, stop=stop) if settings.paper else None
+        clock = exchange.state.clock if exchange else SystemClock()
+
+        def make(settings: Settings) -> Tenant:
+            application = build(settings, role=role, clock=clock, probes=renewal.probes, on_refused=renewal.refused)
+            return Tenant(application, create_app(application.api, answers=role.answers))
+
+        pace = Pace(settings.cloud.refresh_s)
+        renewal = Renewal(source, make, clock=SystemClock(), luck=random.random, pace=pace)
+        stack.push_async_callback(renewal.close)
+        await stack.enter_async_context(serving(renewal.door, listening))
+        application = await renewal.first(settings, migrate=migrate, stop=stop)
+        if application is not None:
             _greet(application, f"http://{host}:{port}")
-            await application.run(stop)
+            await renewal.run(stop)
     log.info("stopped")
 
 
 def _greet(application: Application, url: str) -> None:
-    settings = application.settings
-    log.info(
-        "ready",
-        mode=settings.mode.value,
-        webhook=f"{url}/api/v1/webhooks/tradingview",
-        exchange=settings.venue.rest_url,
-        seats="; ".join(application.notes),
-    )
-    if settings.paper:
+    settings, role = application.settings, application.role
+    facts = {"webhook": f"{url}/api/v1/webhooks/tradingview"} if role.answers else {"health": f"{url}/api/v1/health"}
+    if role.works:
+        facts["seats"] = "; ".join(application.notes)
+    log.info("ready", role=role.value, mode=settings.mode.value, exchange=settings.venue.rest_url, **facts)
+    if settings.paper and role is Role.ALL:
         console().print(
             f"\nPaper trading, no real money. Alerts go to [bold]{url}/api/v1/webhooks/tradingview[/bold]\n"
             f"API and docs: {url}/docs   exchange ledger: {settings.venue.rest_url}/_sim/ledger\n"

@@ -3,26 +3,40 @@
 import difflib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
+import structlog
 import typer
 from rich.console import Console
 
 from app.domain.errors import OperatorError
 from app.log import configure_logging, register_secrets
-from app.settings import Settings, load_settings
+from app.settings import SecretRef, Settings, load_settings
 
+log = structlog.get_logger(__name__)
 Json = Annotated[bool, typer.Option("--json", help="Print data for programs instead of text for people.")]
 WIDE = 110  # columns, where there is no terminal to ask
 
 
 def settings(log_level: str = "WARNING") -> Settings:
     """The settings in force. From here on, what libraries log goes to stderr, without secrets. Raises BadSettings."""
-    found = load_settings()
+    early: list[str] = []
+    found = load_settings(fetch=lambda refs: from_aws(refs, early.append))
     configure_logging(log_level, stream=sys.stderr)
     register_secrets(found.secrets())
+    for warning in early:
+        log.warning(warning)
     return found
+
+
+def from_aws(refs: Sequence[SecretRef], warn: Callable[[str], None]) -> Mapping[str, str]:
+    """The values of secrets that are kept in Secrets Manager. Blocks; never raises."""
+    if not refs:
+        return {}
+    from app.adapters.aws.secrets import read_secrets  # noqa: PLC0415 - boto3 is loaded where there is AWS
+
+    return read_secrets(refs, warn=warn)
 
 
 def print_json(data: Any) -> None:

@@ -1,6 +1,5 @@
 """The database, opened by a command that only looks."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,15 +13,20 @@ from app.settings import Settings
 @asynccontextmanager
 async def open_database(found: Settings) -> AsyncIterator[Database]:
     """The database, opened for looking. Raises OperatorError when there is none, StorageUnavailable when it is down."""
-    file = database_file(found)
-    if file is not None and not os.path.exists(file):  # noqa: PTH110, ASYNC240 - nothing else runs yet
-        raise OperatorError(f"there is no database at {file} yet: tradingbot serve makes one")
+    refuse_missing(found)
     opened = Database(found.database.url.get_secret_value(), SystemClock())
     try:
         await opened.open()
         yield opened
     finally:
         await opened.close()
+
+
+def refuse_missing(found: Settings) -> None:
+    """Raise OperatorError when an embedded database is not there: looking must not make an empty one."""
+    file = database_file(found)
+    if file is not None and not file.exists():
+        raise OperatorError(f"there is no database at {file} yet: tradingbot serve makes one")
 
 
 def database_file(found: Settings) -> Path | None:

@@ -10,6 +10,7 @@ from rich.text import Text
 from app.domain import events as ev
 from app.domain.alert import Alert, AlertState
 from app.domain.decision import Entry
+from app.domain.ids import trace_id
 from app.domain.order import Fill
 from app.domain.signal import Signal
 from app.domain.story import OrderLine, Story
@@ -63,6 +64,7 @@ def _sections(alert: Alert, story: Story) -> Iterator[tuple[str, RenderableType]
     if fills:
         yield "fills", _fills(fills)
     yield "outcome", Text(_outcome(story))
+    yield "trace", Text(trace_id(alert.alert_id), style="dim")
     if story.log:
         yield "timeline", Text(_timeline(story.log))
 

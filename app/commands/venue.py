@@ -14,6 +14,9 @@ app = typer.Typer(rich_markup_mode=None)
 
 @app.command()
 def venue(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Whoever reaches it can trade the paper account.")
+    ] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="Port to listen on; SIMULATOR_PORT otherwise.")] = None,
     mode: Annotated[
         Mode | None, typer.Option(help="How its clock runs: real, scaled (SIMULATOR_SPEED), stepped.")
@@ -29,10 +32,8 @@ def venue(
 
     async def run() -> None:
         stop = stop_on_signals()
-        async with local_exchange(config, chosen):
-            console().print(
-                f"local exchange at http://127.0.0.1:{chosen}   ledger: http://127.0.0.1:{chosen}/_sim/ledger"
-            )
+        async with local_exchange(config, chosen, host=host):
+            console().print(f"local exchange at http://{host}:{chosen}   ledger: http://{host}:{chosen}/_sim/ledger")
             await stop.wait()
 
     asyncio.run(run())

@@ -3,7 +3,8 @@
 TradingBotError
 ├── OperatorError           a person must change something: settings, keys, files
 │   ├── BadSettings
-│   └── BadRegistry
+│   ├── BadRegistry
+│   └── SchemaBehind        the database is older than this code: somebody has to migrate it
 ├── Retryable               try again later; nothing was lost
 │   ├── StorageUnavailable  the database did not take it
 │   └── VenueUnavailable    a question to the exchange went unanswered (an order's outcome is never this)
@@ -26,6 +27,10 @@ class BadSettings(OperatorError):  # noqa: N818 - reads as what it is
 
 
 class BadRegistry(OperatorError):  # noqa: N818
+    pass
+
+
+class SchemaBehind(OperatorError):  # noqa: N818
     pass
 
 

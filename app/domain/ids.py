@@ -19,6 +19,11 @@ def client_order_id(alert_id: str, leg: str, epoch: int) -> ClientOrderId:
     return ClientOrderId(hashlib.sha256(f"{alert_id}|{leg}|{epoch}".encode()).hexdigest()[:32])
 
 
+def trace_id(alert_id: str) -> str:
+    """The alert's name in a tracing system: 32 hexadecimal characters, always the same for the same alert."""
+    return hashlib.sha256(f"trace|{alert_id}".encode()).hexdigest()[:32]
+
+
 def alert_stream(alert_id: str) -> str:
     """The event stream that tells one alert's story."""
     return f"alert:{alert_id}"

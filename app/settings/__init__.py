@@ -25,12 +25,17 @@ Fetch = Callable[[Sequence[SecretRef]], Mapping[str, str]]
 
 
 def load_settings(
-    env: Mapping[str, str] | None = None, env_file: Path | None = Path(".env"), *, fetch: Fetch | None = None
+    env: Mapping[str, str] | None = None,
+    env_file: Path | None = Path(".env"),
+    *,
+    fetch: Fetch | None = None,
+    trades: bool = True,
 ) -> Settings:
     """Settings from the environment (default: the process's) over `env_file` (may be absent).
 
     `fetch` reads what SECRETS_FROM_AWS names; its values go before the environment's, which were true when the process
-    began. Raises BadSettings that lists everything there is to mend.
+    began. Without `trades` they are for a process that only takes alerts in: the exchange's keys may be missing.
+    Raises BadSettings that lists everything there is to mend.
     """
     in_file = _read(env_file)
     process = dict(os.environ if env is None else env)
@@ -40,7 +45,7 @@ def load_settings(
     given = {name: value for name, value in {**in_file, **process}.items() if value.strip()}  # empty means not set
     parsed, unreadable = _parse({name: given[name] for name in NAMES & given.keys()})
     doubtful = [*unknown_names(in_file, process), *weak_secrets(given)]
-    wrong = [*unreadable, *contradictions(parsed)]
+    wrong = [*unreadable, *contradictions(parsed, trades=trades)]
     if wrong or (doubtful and parsed.TRADING_MODE is not Mode.PAPER):
         raise BadSettings("the settings need attention:\n" + "\n".join(f"  - {line}" for line in [*wrong, *doubtful]))
     return assemble(parsed, warnings=tuple(doubtful))

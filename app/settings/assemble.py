@@ -68,6 +68,7 @@ def assemble(env: Environment, warnings: tuple[str, ...]) -> Settings:
         data_dir=env.DATA_DIR,
         log=LogConfig(env.LOG_LEVEL, env.LOG_JSON),
         watch=WatchConfig(
+            env.RELEASE,
             env.DEPLOYMENT,
             env.METRICS_EMF,
             env.OTEL_EXPORTER_OTLP_ENDPOINT,
@@ -90,8 +91,8 @@ def assemble(env: Environment, warnings: tuple[str, ...]) -> Settings:
     )
 
 
-def contradictions(env: Environment) -> Iterator[str]:
-    """What refuses to start in every mode, each with its remedy."""
+def contradictions(env: Environment, *, trades: bool) -> Iterator[str]:
+    """What refuses to start in every mode, each with its remedy. What does not trade needs no keys, but a queue."""
     if env.EXCHANGE != "binance":
         yield "EXCHANGE=okx is not available yet: use EXCHANGE=binance"
     scheme = urlsplit(env.DATABASE_URL.get_secret_value()).scheme
@@ -107,8 +108,10 @@ def contradictions(env: Environment) -> Iterator[str]:
     if env.TRADING_MODE is Mode.PAPER and env.PORT == env.SIMULATOR_PORT:
         yield "PORT and SIMULATOR_PORT are the same: the bot and the paper exchange both need one"
     yield from _wrong_hosts(env)
-    if env.TRADING_MODE is not Mode.PAPER:
+    if env.TRADING_MODE is not Mode.PAPER and trades:
         yield from _missing(env)
+    if not trades and env.SPILL_QUEUE_URL is None:
+        yield "SPILL_QUEUE_URL is missing: it is where an intake without a database puts alerts"
 
 
 def _at_odds(env: Environment) -> Iterator[str]:
@@ -194,7 +197,7 @@ def _database(env: Environment) -> DatabaseConfig:
 
 def _venue(env: Environment) -> VenueConfig:
     if env.TRADING_MODE is Mode.PAPER:
-        here = f"127.0.0.1:{env.SIMULATOR_PORT}"
+        here = f"{env.SIMULATOR_HOST}:{env.SIMULATOR_PORT}"
         rest = env.BINANCE_BASE_URL or f"http://{here}"
         return VenueConfig(
             exchange=env.EXCHANGE,

@@ -179,12 +179,14 @@ class Environment(BaseSettings):
     WORKER_IDLE_POLL_S: Annotated[float, Field(gt=0, le=10)] = 0.5
     WORKER_RECONCILE_S: Annotated[float, Field(gt=0, le=60)] = 5.0
 
+    SIMULATOR_HOST: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")] = "127.0.0.1"
     SIMULATOR_PORT: Annotated[int, Field(ge=1, le=65535)] = 8002
     SIMULATOR_SEED: int = 35  # app.history.PAPER_SEED, not imported: this file loads fast
     SIMULATOR_SPEED: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     SIMULATOR_BALANCE: Annotated[Decimal, Field(gt=0)] = Decimal(10_000)
     SIMULATOR_JOURNAL: Annotated[Path | None, BeforeValidator(_file_or_none)] = Path("var/simulator.jsonl")
 
+    RELEASE: Annotated[str, Field(pattern=r"^[\w.+-]{1,64}$")] = "dev"
     DEPLOYMENT: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = "local"
     METRICS_EMF: bool = False
     OTEL_EXPORTER_OTLP_ENDPOINT: Url | None = None

@@ -133,6 +133,7 @@ class CloudConfig:
 class WatchConfig:
     """Who else is told how the bot does."""
 
+    release: str  # which build this is: a version or a commit, given when the image was built
     deployment: str  # "prod": a label on metrics, traces and error reports
     emf: bool  # print metrics as CloudWatch reads them
     otlp_endpoint: str | None  # where traces go; None = nowhere

@@ -47,6 +47,10 @@ def wanted(*extras: str) -> list[Requirement]:
     ]
 
 
+def only(extra: str) -> list[Requirement]:
+    return [Requirement(line) for line in project()["optional-dependencies"][extra]]
+
+
 def pins(text: str) -> dict[str, Pin]:
     """Every pin of a lock by its canonical name. Raises ValueError for a line that is neither pin nor hash."""
     found: dict[str, Pin] = {}

@@ -45,6 +45,12 @@ SEEDS = [
     ("Only its adapter imports python-telegram-bot", "app/commands/demo.py", "import telegram"),
     ("Only its adapter imports SQLAlchemy", "app/worker.py", "import sqlalchemy"),
     ("Only its adapter imports redis", "app/bootstrap.py", "import redis.asyncio"),
+    ("Only its adapter imports boto3", "app/bootstrap.py", "import boto3"),
+    ("Only its adapter imports boto3", "app/commands/demo.py", "from botocore.exceptions import ClientError"),
+    ("Only the traces import OpenTelemetry", "app/pipeline/run.py", "from opentelemetry import trace"),
+    ("Only its adapter imports sentry-sdk", "app/worker.py", "import sentry_sdk"),
+    ("Only the archive imports cryptography", "app/adapters/db/inbox.py", "import cryptography"),
+    ("Only the Lambda handler imports Mangum", "app/main.py", "from mangum import Mangum"),
     ("Only the metrics and the HTTP surface import prometheus-client", "app/worker.py", "import prometheus_client"),
     ("Only the HTTP surfaces import the web framework", "app/adapters/db/inbox.py", "from fastapi import Request"),
 ]

@@ -6,19 +6,29 @@ from importlib import metadata
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from tests.architecture.locks import COPYLEFT, foreign, licence, lock, pins, unmet, wanted
+from tests.architecture.locks import COPYLEFT, foreign, licence, lock, only, pins, unmet, wanted
 
-LOCKS = ["requirements.txt", "requirements-dev.txt", "requirements-uv.txt"]
+LOCKS = ["requirements.txt", "requirements-dev.txt", "requirements-uv.txt", "requirements-service.txt"]
 HASH = f"    --hash=sha256:{'0' * 64}\n"
 
 
 def test_the_product_lock_pins_every_dependency() -> None:
-    assert not unmet(wanted(), pins(lock("requirements.txt")))
+    assert not unmet(wanted("research"), pins(lock("requirements.txt")))
+
+
+def test_the_lock_of_the_image_that_trades_is_the_product_without_research() -> None:
+    product, service = pins(lock("requirements.txt")), pins(lock("requirements-service.txt"))
+    assert not unmet(wanted(), service)
+    assert not {canonicalize_name(requirement.name) for requirement in only("research")} & set(service)
+    assert {name: pin.version for name, pin in service.items()}.items() <= {
+        name: pin.version for name, pin in product.items()
+    }.items()
 
 
 def test_the_development_lock_pins_every_extra_as_well() -> None:
-    assert not unmet(wanted("train", "dev"), pins(lock("requirements-dev.txt")))
+    assert not unmet(wanted("research", "train", "dev"), pins(lock("requirements-dev.txt")))
 
 
 @pytest.mark.parametrize("name", LOCKS)

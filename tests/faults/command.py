@@ -28,6 +28,9 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, l
     """Become `tradingbot arguments…`; the exit code is the command's."""
     if sys.platform == "linux":  # nothing outlives an interrupted test run
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.setsid()  # as a container starts it: nobody's terminal, nothing to read from
+    os.close(0)
+    assert os.open(os.devnull, os.O_RDONLY) == 0
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)  # where no .env is

@@ -20,8 +20,8 @@ _forking.set_forkserver_preload(list(command.PRELOADED))
 class Program:
     """One running `tradingbot` command, from its start on."""
 
-    def __init__(self, *arguments: str, env: Mapping[str, str], folder: Path) -> None:
-        self.log = folder / f"{arguments[0]}.log"
+    def __init__(self, *arguments: str, env: Mapping[str, str], folder: Path, name: str = "") -> None:
+        self.log = folder / f"{name or arguments[0]}.log"
         self._process: BaseProcess = _forking.Process(
             target=command.run, args=(arguments, dict(env), str(folder), str(self.log)), daemon=True
         )
@@ -44,6 +44,10 @@ class Program:
     def terminate(self) -> None:
         """SIGTERM, as a deploy sends it."""
         self._process.terminate()
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.running
+        os.kill(self.pid, number)
 
     def freeze(self) -> None:
         """SIGSTOP: alive, holding everything, doing nothing."""

@@ -119,9 +119,11 @@ class Site:
 
     # --- programs ---------------------------------------------------------------------------------------
 
-    async def start(self, *, ready: bool = True, second: bool = False, **env: str) -> App:
-        """A bot, at the place where the last one was; `second` puts it beside that."""
-        port = self.env["PORT"]
+    async def start(
+        self, *, ready: bool = True, second: bool = False, role: str = "", migrate: bool = True, **env: str
+    ) -> App:
+        """A bot, at the place where the last one was; `second` puts it beside that. With a role, it is all it does."""
+        port = env.get("PORT", self.env["PORT"])
         if second:
             port = str(free_port())
         url = f"http://127.0.0.1:{port}/api/v1"
@@ -129,7 +131,8 @@ class Site:
             base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10, trust_env=False
         )
         await self.closing.enter_async_context(client)
-        program = Program("serve", env=self.env | env | {"PORT": port}, folder=self.folder)
+        words = ("serve", *(("--role", role) if role else ()), *(() if migrate else ("--no-migrate",)))
+        program = Program(*words, env=self.env | env | {"PORT": port}, folder=self.folder, name=f"serve{role}")
         self.closing.callback(program.kill)
         app = App(program, client)
         self.apps.append(app)

@@ -7,9 +7,9 @@ compare exact amounts in SQL.
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any, Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.adapters.db.tables import accounts
 from app.domain import events as ev
@@ -31,6 +31,12 @@ KINDS = (
     ev.DailyLossLatched,
     ev.DrawdownLatched,
 )
+
+
+class Executor(Protocol):
+    """What projecting needs of a connection."""
+
+    async def execute(self, statement: sa.Executable, /) -> sa.CursorResult[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -76,12 +82,12 @@ def _marked(state: AccountState, event: ev.EquityMarked, at: datetime) -> Accoun
     return replace(state, peak_equity=peak, equity=equity, wallet=event.wallet.value, marked_at=at)
 
 
-async def load(connection: AsyncConnection, account: AccountId) -> AccountState:
+async def load(connection: Executor, account: AccountId) -> AccountState:
     row = (await connection.execute(sa.select(accounts).where(accounts.c.account == account))).one_or_none()
     return AccountState(**row._mapping) if row else AccountState(account)  # noqa: SLF001 - SQLAlchemy's public name
 
 
-async def apply(connection: AsyncConnection, recorded: ev.Recorded) -> None:
+async def apply(connection: Executor, recorded: ev.Recorded) -> None:
     """Fold one recorded event into the account's row, inside the caller's transaction."""
     event = recorded.event
     if not isinstance(event, KINDS):

@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import UpdateBase
 
 from app.adapters.db import account_state
+from app.adapters.db.account_state import Executor
 from app.adapters.db.chain import canonical
 from app.adapters.db.tables import alerts, fills, orders, positions, reservations, signals, trades, votes
 from app.domain import events as ev
@@ -25,7 +25,7 @@ Statements = Sequence[UpdateBase]
 _BEFORE = {to: [was.value for was, after in TRANSITIONS.items() if to in after] for to in OrderState}
 
 
-async def project(connection: AsyncConnection, recorded: Sequence[ev.Recorded]) -> None:
+async def project(connection: Executor, recorded: Sequence[ev.Recorded]) -> None:
     """Bring the tables up to these events, inside the caller's transaction."""
     for item in recorded:
         for statement in statements(item):

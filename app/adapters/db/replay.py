@@ -69,26 +69,40 @@ async def replay(engine: AsyncEngine) -> ReplayReport:
     Raises ChainBroken for an event that cannot be read, StorageUnavailable when the database does not answer.
     """
     with tempfile.TemporaryDirectory(prefix="replay-") as folder:
-        scratch = make_engine(f"sqlite:///{Path(folder) / 'scratch.db'}")
+        url = f"sqlite:///{Path(folder) / 'scratch.db'}"
+        scratch = make_engine(url)
         try:
             async with Store(engine).read(unhurried=True) as live:
-                count = await _rebuild(live, scratch)
+                count = await _rebuild(live, url)
                 async with scratch.connect() as rebuilt:
                     return await _compare(count, live, rebuilt)
         finally:
             await scratch.dispose()
 
 
-async def _rebuild(live: AsyncConnection, scratch: AsyncEngine) -> int:
+class _Direct:
+    """A connection used in this thread: a hop to another one and back for each statement would be most of the time."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    async def execute(self, statement: sa.Executable, /) -> sa.CursorResult[Any]:
+        return self._connection.execute(statement)
+
+
+async def _rebuild(live: AsyncConnection, url: str) -> int:
     count = after = 0
-    async with scratch.execution_options(writes=True).begin() as connection:
-        await connection.run_sync(metadata.create_all)
+    scratch = sa.create_engine(url, poolclass=sa.NullPool)
+    with scratch.begin() as connection:
+        connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+        metadata.create_all(connection)
+        into = _Direct(connection)
         while True:
             page = sa.select(events).where(events.c.seq > after).order_by(events.c.seq).limit(_PAGE)
             rows = (await live.execute(page)).all()
             for row in rows:
                 try:
-                    await project(connection, [recorded(row)])
+                    await project(into, [recorded(row)])
                 except (ValueError, sa.exc.IntegrityError) as error:
                     raise ChainBroken(row.seq, f"cannot be replayed: {error}") from error
             count += len(rows)

@@ -33,6 +33,7 @@ _DRIVERS = {
 # operator intervention, system error, rolled back by the server, authentication, missing database;
 # lock timeout, and a primary that has become a read-only standby.
 _RETRYABLE_CLASSES = frozenset({"08", "53", "57", "58", "40", "28", "3D"})
+_NOT_SIGNED_IN = "28"
 _RETRYABLE_CODES = frozenset({"55P03", "25006", "25P03"})
 
 
@@ -67,6 +68,15 @@ def async_url(text: str) -> URL:
     if "sslmode" in url.query:  # libpq's word; asyncpg takes the same values as `ssl`
         url = url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
     return url
+
+
+def when_refused(engine: AsyncEngine, call: Callable[[], None]) -> None:
+    """`call` this when the server refuses our password: it may have been rotated. Must not block."""
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def failed(context: Any) -> None:
+        if str(getattr(context.original_exception, "sqlstate", "")).startswith(_NOT_SIGNED_IN):
+            call()
 
 
 def make_engine(text: str, *, busy_timeout_s: float = 5.0, pool_size: int = 10) -> AsyncEngine:

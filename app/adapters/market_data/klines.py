@@ -107,7 +107,12 @@ class KlineStream:
         self._silence_s = silence_s
         self._names = tuple(dict.fromkeys(names))
         self._lanes = {name: _Lane(name, interval_ms(name[1]), known.get(name)) for name in self._names}
-        self._heard_at = clock.monotonic()
+        self._heard_at = self._told_at = clock.monotonic()
+
+    @property
+    def silent_s(self) -> float:
+        """Since a candle was last heard of, whatever connections were made meanwhile; at first, since the making."""
+        return self._clock.monotonic() - self._told_at
 
     async def candles(self) -> AsyncGenerator[ClosedCandle]:
         """Closed candles, growing in time within each market. Raises BadSettings when a person must act."""
@@ -183,7 +188,7 @@ class KlineStream:
     def _hear(self, frame: str | bytes) -> None:
         now = self._clock.monotonic()
         for tick in self._wire.read(frame):
-            self._heard_at = now  # an answer to a keepalive is no news
+            self._heard_at = self._told_at = now  # an answer to a keepalive is no news
             lane = self._lanes.get(tick.name)
             if lane is None:
                 continue

@@ -21,6 +21,11 @@ class LiveCandles:
         self, source: CandleSource, wire: Wire, clock: Clock, *, jitter: Callable[[], float] = random.random
     ) -> None:
         self._source, self._wire, self._clock, self._jitter = source, wire, clock, jitter
+        self._streams: set[KlineStream] = set()
+
+    def silent_s(self) -> float | None:
+        """Of the market that has said nothing for longest; None when none is followed."""
+        return max((stream.silent_s for stream in self._streams), default=None)
 
     async def history(self, symbol: Symbol, interval: str, bars: int) -> Sequence[Candle]:
         step = interval_ms(interval)
@@ -32,6 +37,10 @@ class LiveCandles:
         stream = KlineStream(
             self._wire, self._source, [name], clock=self._clock, jitter=self._jitter, since={name: after}
         )
-        async with aclosing(stream.candles()) as candles:
-            async for told in candles:
-                yield told.candle
+        self._streams.add(stream)
+        try:
+            async with aclosing(stream.candles()) as candles:
+                async for told in candles:
+                    yield told.candle
+        finally:
+            self._streams.discard(stream)

@@ -5,7 +5,7 @@ happens to them, rings inside this process arrive.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -18,6 +18,7 @@ from app.adapters.redis.client import FAILURES, TIMEOUT_S
 from app.ports import Clock
 
 _log = structlog.get_logger(__name__)
+_WORK, _SWITCH = b"", b"!"  # what is before the ringer's name
 
 
 class RedisDoorbell:
@@ -43,6 +44,8 @@ class RedisDoorbell:
         self._silence_s = silence_s
         self._local = LocalDoorbell()
         self._to_publish = asyncio.Event()
+        self._pressed = False  # a switch, and not yet published
+        self._look: Callable[[], None] | None = None
         self._connected = False
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
@@ -68,6 +71,18 @@ class RedisDoorbell:
         self._local.ring()
         self._to_publish.set()
 
+    def press(self) -> None:
+        """Ring, and tell all other processes that a switch was pressed: not only new work, everything may have changed.
+
+        Lost like any ring when Redis is; then the others find out at their next look.
+        """
+        self._pressed = True
+        self.ring()
+
+    def heed(self, look: Callable[[], None]) -> None:
+        """Called when a switch was pressed in another process. Must not block."""
+        self._look = look
+
     async def wait(self, timeout_s: float) -> None:
         await self._local.wait(timeout_s)
 
@@ -79,8 +94,9 @@ class RedisDoorbell:
             self._to_publish.clear()
             if not breaker.may_try():
                 continue
+            what, self._pressed = (_SWITCH if self._pressed else _WORK), False
             try:
-                await self._client.publish(self._channel, self._name)
+                await self._client.publish(self._channel, what + self._name)
                 breaker.succeeded()
             except FAILURES:
                 breaker.failed()
@@ -117,7 +133,9 @@ class RedisDoorbell:
                 self._local.ring()  # something may have been rung while nobody listened
                 if breaker.succeeded():
                     _log.info("doorbell_is_shared_again")
-            elif message["type"] == "message" and message["data"] != self._name:
+            elif message["type"] == "message" and message["data"] not in (_WORK + self._name, _SWITCH + self._name):
+                if self._look is not None and message["data"].startswith(_SWITCH):
+                    self._look()
                 self._local.ring()
 
     def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

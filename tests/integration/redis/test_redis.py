@@ -192,3 +192,15 @@ async def test_a_wiped_server_is_used_as_it_is(client: Redis) -> None:
     await client.flushall()
     assert await limiter.allow("sender", limit=1, window_s=6000)
     assert not await limiter.allow("sender", limit=1, window_s=6000)
+
+
+async def test_a_switch_is_felt_in_other_processes_and_only_there(redis_url):
+    looked = []
+    async with ringing(redis_url, "api") as api, ringing(redis_url, "worker") as worker:
+        api.heed(lambda: looked.append("api"))
+        worker.heed(lambda: looked.append("worker"))
+        await rings_through(api, worker)  # an alert is no switch
+        assert looked == []
+        api.press()
+        await heard(worker)
+        assert looked == ["worker"]

@@ -28,7 +28,7 @@ class World:
         self.broken: Exception | None = None
         self.metrics = PrometheusMetrics()
         ports: Any = SimpleNamespace(backlog=self.backlog, positions=self.positions, balance=self.balance)
-        self.sampler = GaugeSampler(self.metrics, ports, ports, {MAIN: ports}, self.clock)
+        self.sampler = GaugeSampler(self.metrics, ports, ports, {MAIN: ports}, self.clock, every_s=15)
 
     async def backlog(self) -> int:
         if self.storage_down:

@@ -47,13 +47,17 @@ def test_what_the_pipeline_raises_is_scraped() -> None:
 def test_what_the_worker_knows_is_scraped() -> None:
     metrics = PrometheusMetrics(accounts=["main", "second"])
     metrics.set_backlog(7)
-    metrics.set_lanes_held(2)
+    metrics.holds(+1)
+    metrics.holds(+1)
+    metrics.holds(-1)
     metrics.set_open_positions("main", 3)
     metrics.set_equity("second", Money(Decimal("10123.45")))
     metrics.set_naked_seconds("main", 1.25)
-    metrics.set_feed_age("user_stream", 4)
+    metrics.follow_feed("user_stream", lambda: 4)
+    metrics.follow_feed("candles", lambda: None)
     assert scraped(metrics, "tradingbot_backlog_alerts") == 7
-    assert scraped(metrics, "tradingbot_lanes_held") == 2
+    assert scraped(metrics, "tradingbot_lanes_held") == 1
+    assert scraped(metrics, "tradingbot_lanes_taken_total") == 2
     assert scraped(metrics, "tradingbot_open_positions", account="main") == 3
     assert scraped(metrics, "tradingbot_equity_usdt", account="second") == 10123.45
     assert scraped(metrics, "tradingbot_naked_seconds", account="main") == 1.25
@@ -78,7 +82,14 @@ def test_invented_labels_do_not_grow_the_number_of_series() -> None:
         metrics.set_equity(f"account {number}", Money(Decimal(1)))
         metrics.set_open_positions(f"account {number}", 1)
         metrics.set_naked_seconds(f"account {number}", 1)
-        metrics.set_feed_age(f"feed {number}", 1)
+        metrics.follow_feed(f"feed {number}", lambda: 1)
+        metrics.follow_clock_skew(f"account {number}", lambda: 1)
+        metrics.set_entries_off(f"account {number}", {f"why {number}": True})
+        metrics.taken(f"outcome {number}")
+        metrics.decided(f"move {number}")
+        metrics.order_is(f"state {number}")
+        metrics.probed(f"what {number}", 1)
+        metrics.traced(f"outcome {number}")
 
     invent(0)
     before = series(metrics)

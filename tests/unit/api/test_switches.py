@@ -1,6 +1,7 @@
 """Pause, resume, kill; health, readiness, metrics; and a document that tells the truth about all of it."""
 
 import asyncio
+from importlib.metadata import version
 from typing import Any
 
 import httpx
@@ -78,7 +79,10 @@ async def test_a_switch_that_was_not_recorded_is_a_503(world: World, error: Exce
 @pytest.mark.parametrize("prefix", ["", "/api/v1"])
 async def test_health_needs_nothing(world: World, prefix: str) -> None:
     response = await world.get(f"{prefix}/health", authorization="")
-    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    assert (response.status_code, response.json()) == (
+        200,
+        {"status": "ok", "version": version("tradingbot-ai"), "release": "dev"},
+    )
 
 
 async def fine() -> str:

@@ -29,6 +29,7 @@ from app.adapters.exchanges.binance import codes, parse
 from app.adapters.exchanges.binance.config import BinanceConfig
 from app.adapters.exchanges.binance.limits import Limits
 from app.domain.errors import VenueUnavailable
+from app.log import redact
 from app.ports import Clock
 
 with warnings.catch_warnings():
@@ -181,7 +182,7 @@ class BinanceClient(AsyncClient):  # type: ignore[misc] # the library has no typ
         for secret in (self.config.api_secret, self.config.api_key):
             if secret:
                 text = text.replace(secret, "***")
-        return "".join(ch if ch.isprintable() else " " for ch in text.strip())[:_MAX_TEXT]
+        return "".join(ch if ch.isprintable() else " " for ch in redact(text).strip())[:_MAX_TEXT]
 
     async def _measure_again(self) -> None:
         """After the venue called our time wrong. The order that was refused stays refused; the next one is right."""

@@ -123,6 +123,10 @@ class BinanceExchange:
     def news(self) -> AsyncIterator[VenueNews]:
         return self._open.stream.news()
 
+    def stream_silent_s(self) -> float | None:
+        """Since the user stream was last connected; None when nobody listens to it."""
+        return None if self._parts is None else self._parts.stream.silent_s()
+
     # --- ports.MarketData ----------------------------------------------------------------------------
 
     async def view(self, symbol: Symbol, interval: str) -> MarketView:

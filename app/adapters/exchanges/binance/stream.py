@@ -51,15 +51,25 @@ class UserStream:
         self._clock = client.clock
         self._on_config = on_config
         self._jitter = jitter
+        self._down_since: float | None = None  # monotonic; None while connected, and before anybody listened
+        self._wanted = False
+
+    def silent_s(self) -> float | None:
+        """0 while connected (a dead connection is found by its pings), else since when; None: nobody listens."""
+        if not self._wanted:
+            return None
+        return 0.0 if self._down_since is None else self._clock.monotonic() - self._down_since
 
     async def news(self) -> AsyncIterator[VenueNews]:
         """Until the listener stops listening."""
         inbox = _Inbox(self._config.stream_backlog)
+        self._wanted, self._down_since = True, self._clock.monotonic()
         pump = asyncio.create_task(self._pump(inbox), name="binance user stream")
         try:
             while True:
                 yield await inbox.get()
         finally:
+            self._wanted = False
             pump.cancel()
             with suppress(asyncio.CancelledError):
                 await pump
@@ -97,6 +107,7 @@ class UserStream:
             logger=_QUIET,
             proxy=None,
         ) as socket:
+            self._down_since = None
             self._on_config(None, None)  # what was changed during the gap is not known
             inbox.put(VenueNews(None, "reconnected"))
             refresh = asyncio.create_task(self._refresh(key, socket), name="binance listen key")
@@ -105,6 +116,7 @@ class UserStream:
                     if not self._heard(frame, inbox):
                         return
             finally:
+                self._down_since = self._clock.monotonic()
                 refresh.cancel()
                 with suppress(asyncio.CancelledError):
                     await refresh

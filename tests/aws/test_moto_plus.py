@@ -1,5 +1,6 @@
 """The stand-in answers what moto alone does not, and forgets everything between tests."""
 
+import json
 from typing import Any
 
 import boto3
@@ -91,3 +92,19 @@ def test_a_patch_that_no_longer_fits_is_loud() -> None:
     backend = Server()
     store(backend, "tags")["a"] = 1
     assert store(backend, "tags") == {"a": 1}
+
+
+def test_a_refusal_with_a_condition_refuses_only_then(aws: Any) -> None:
+    s3 = aws("s3")
+    s3.create_bucket(Bucket="states", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="states", Key="one", Body=b"text")
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::states/*"}
+    without_tls = deny | {"Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    for statements, allowed in (([without_tls], True), ([without_tls, deny], False)):
+        policy = {"Version": "2012-10-17", "Statement": statements}
+        s3.put_bucket_policy(Bucket="states", Policy=json.dumps(policy))
+        if allowed:
+            assert s3.head_object(Bucket="states", Key="one")["ContentLength"] == 4
+        else:
+            with pytest.raises(ClientError, match="403"):
+                s3.head_object(Bucket="states", Key="one")

@@ -20,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo serve test check soak tf-check tf-e2e image scan-tools scan parity bench format lock clean
+.PHONY: help setup setup-dev demo serve test check test-deploy prove-backup soak tf-check tf-e2e image scan-tools scan parity bench format lock clean
 
 help: ## this list
 	@echo "make <target>"
@@ -67,6 +67,12 @@ check: .venv/.dev ## format, lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+test-deploy: .venv/.dev ## whole deployments: a rolling release, the images' commands, an outage with the queue (some minutes)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal -m deploy tests
+
+prove-backup: .venv/.dev ## back up 100,000 events to a local S3 stand-in, restore them, find a flipped byte (4 minutes)
+	@$(BIN)/python -m tests.integration.backup.proof
 
 SOAK ?= 50
 soak: .venv/.dev ## kill the bot at many more moments (SOAK=n seeds, twice; 50 take an hour)
@@ -119,6 +125,7 @@ lock: $(BIN)/uv ## recompute the locks with hashes (UPGRADE= keeps the versions)
 	$(COMPILE) $(UPGRADE) --all-extras pyproject.toml -o requirements-dev.txt
 	$(COMPILE) -c requirements-dev.txt --extra research pyproject.toml -o requirements.txt
 	$(COMPILE) -c requirements-dev.txt pyproject.toml -o requirements-service.txt
+	$(COMPILE) -c requirements-dev.txt requirements-lambda.in -o requirements-lambda.txt
 	$(COMPILE) -c requirements-dev.txt --extra research --extra train pyproject.toml -o requirements-train.txt
 	printf 'pip-audit\n' | $(COMPILE) $(UPGRADE) --no-annotate - -o deploy/requirements.txt
 	printf 'setuptools\nuv\n' | $(COMPILE) $(UPGRADE) --no-annotate -c requirements-dev.txt - -o requirements-uv.txt

@@ -24,9 +24,25 @@ from app.adapters.db.migrations import change_schema
 from app.adapters.db.store import make_engine
 from tests.fakes import FakeClock
 
+ASKED_FOR = {
+    "soak": "many repetitions with many seeds; run by `make soak`",
+    "deploy": "minutes of whole deployments; run by `make test-deploy`",
+}
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "postgres: needs the PostgreSQL server of the test run")
+    for name, what in ASKED_FOR.items():
+        config.addinivalue_line("markers", f"{name}: {what}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless `-m` names it."""
+    skipped = [name for name in ASKED_FOR if name not in (config.option.markexpr or "")]
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in skipped)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,13 @@ Only what is logged as an error is sent, with its stack but without local variab
 people. Sending happens in the SDK's own thread; a Sentry that is away costs reports, nothing else.
 """
 
+import asyncio
 import logging
 import sys
 from typing import Any
 
 import sentry_sdk
+from sentry_sdk.client import BaseClient
 from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.utils import event_from_exception
 
@@ -19,10 +21,14 @@ _LONGEST = 8_000  # characters of one text
 
 
 class ErrorReports:
-    """Process-wide while started: the SDK listens to the standard library's loggers."""
+    """Process-wide while started: the SDK listens to the standard library's loggers.
+
+    The last one started sends. One that is closed afterwards, as a renewal does, sends what it has and leaves the other.
+    """
 
     def __init__(self, dsn: str, *, deployment: str, release: str) -> None:
         self._dsn, self._deployment, self._release = dsn, deployment, release
+        self._client: BaseClient | None = None
 
     async def start(self) -> None:
         sentry_sdk.init(
@@ -43,11 +49,16 @@ class ErrorReports:
             send_client_reports=False,
             shutdown_timeout=LAST_S,
         )
+        self._client = sentry_sdk.get_global_scope().client
 
     async def close(self) -> None:
-        client = sentry_sdk.get_client()
-        client.close(timeout=LAST_S)
-        sentry_sdk.get_global_scope().set_client(None)
+        mine, self._client = self._client, None
+        if mine is None:
+            return
+        scope = sentry_sdk.get_global_scope()
+        if scope.client is mine:
+            scope.set_client(None)
+        await asyncio.to_thread(mine.close, timeout=LAST_S)  # it waits for what is still to be sent
 
 
 def _report(event: Any, hint: Any) -> Any:

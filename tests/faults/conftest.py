@@ -1,4 +1,4 @@
-"""Fixtures of the process tests. `soak` marks what is repeated for hours, and is left out unless asked for."""
+"""Fixtures of the process tests."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -7,19 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.faults.site import Site, site_on
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "soak: many repetitions with many seeds; run by `make soak`")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "soak" in (config.option.markexpr or ""):
-        return
-    left_out = [item for item in items if item.get_closest_marker("soak")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture

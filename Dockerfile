@@ -37,7 +37,7 @@ RUN /opt/build/bin/python deploy/image.py requirements-train.txt /opt/wheels /op
 FROM base AS runtime
 RUN groupadd --gid 10001 tradingbot \
     && useradd --uid 10001 --gid 10001 --no-log-init --home-dir /var/lib/tradingbot --shell /usr/sbin/nologin tradingbot \
-    && install --directory --owner 10001 --group 10001 --mode 0750 /var/lib/tradingbot \
+    && install --directory --owner 10001 --group 10001 --mode 0750 /var/lib/tradingbot /var/lib/tradingbot/tmp \
     && python -m pip uninstall --yes --quiet --root-user-action ignore setuptools wheel pip
 ENV PATH=/opt/tradingbot/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/var/lib/tradingbot \
@@ -57,6 +57,9 @@ USER 10001:10001
 
 FROM runtime AS lambda
 COPY --from=build-lambda /opt/tradingbot /opt/tradingbot
+# Lambda runs as a user of its own, whatever is named here: it may read what everybody may, and write to /tmp.
+WORKDIR /opt/tradingbot
+ENV HOME=/tmp
 ARG RELEASE=dev
 ENV RELEASE=$RELEASE
 LABEL org.opencontainers.image.revision="$RELEASE"

@@ -1,7 +1,7 @@
 """One process's application: what was joined together, and how it is opened, run and closed.
 
 Opening raises OperatorError when a person must change something; a venue or Redis that does not answer yet is no reason
-not to start, for alerts must be taken in all the same.
+not to start, for alerts must be taken in all the same. What trades real money waits until its key has been looked at.
 """
 
 import asyncio
@@ -85,15 +85,24 @@ class Venue:
         """A readiness check."""
         return f"{self.exchange.name}, its time is {(await self.exchange.server_time()).isoformat(timespec='seconds')}"
 
-    async def refuse_dangerous_key(self) -> None:
-        """Real money is not trusted to a key that could do more than trade. Raises OperatorError."""
+    async def refuse_unfit_key(self) -> None:
+        """Nothing is traded with a key the venue does not take, nor real money with one that could do more than trade.
+
+        Raises OperatorError when that is so, VenueUnavailable while it cannot be known and real money depends on it.
+        """
         try:
-            dangers = await self.exchange.key_dangers()
+            refusal = await self.exchange.refusal_of_key()
+            dangers = await self.exchange.key_dangers() if refusal is None else []
         except VenueUnavailable as error:
             if self.mode is Mode.LIVE:
-                raise OperatorError(f"what this API key may do could not be checked: {error}; try again") from error
+                raise VenueUnavailable(f"what this API key may do could not be checked: {error}") from error
             log.warning("what the API key may do could not be checked", error=str(error))
             return
+        if refusal is not None:
+            raise OperatorError(
+                f"the exchange does not take this API key: {refusal}. Look at BINANCE_API_KEY and BINANCE_API_SECRET, "
+                f"at the addresses the key is bound to, and whether it may trade futures in TRADING_MODE={self.mode}"
+            )
         if dangers and self.mode is Mode.LIVE:
             raise OperatorError("this API key must not trade real money: " + "; ".join(dangers))
         for danger in dangers:
@@ -117,13 +126,13 @@ class Application:
     _closing: Sequence[Callable[[], Awaitable[None]]]
 
     async def open(self, *, migrate: bool) -> None:
-        """Connect. Raises OperatorError or StorageUnavailable when the database cannot be used."""
+        """Connect. Raises OperatorError, or Retryable while the database is silent or a live key not checked."""
         await self.database.open(migrate=migrate)
         await self.venue.exchange.open()
         for begin in self._opening:
             await begin()
-        if not self.settings.paper:
-            await self.venue.refuse_dangerous_key()
+        if self.role.works and not self.settings.paper:
+            await self.venue.refuse_unfit_key()
         if self.role.answers:
             await self.venue.refresh_instruments()
 

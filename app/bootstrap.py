@@ -19,6 +19,7 @@ from app.adapters.console import ConsoleNotifier
 from app.adapters.db.database import Database
 from app.adapters.exchanges.binance.config import BinanceConfig
 from app.adapters.exchanges.binance.exchange import BinanceExchange
+from app.adapters.exchanges.binance.limits import Limits
 from app.adapters.local import LocalDoorbell, LocalRateLimiter
 from app.adapters.market_data.binance import BinanceHistory, BinanceKlines
 from app.adapters.market_data.live import LiveCandles
@@ -102,12 +103,14 @@ def build(
     timing: Timing | None = None,
     probes: Mapping[str, Probe] | None = None,
     on_refused: Callable[[], None] | None = None,
+    limits: Limits | None = None,
 ) -> Application:
     """Wire one process. Raises OperatorError.
 
     `clock` is the local exchange's own when it runs in this process; `notifier` replaces the one the settings name;
     `timing` says how long the order path waits, where the usual does not fit; `probes` are further readiness checks;
-    `on_refused` is called when the database refuses its password.
+    `on_refused` is called when the database refuses its password; `limits` are what the venue has told this process
+    about its pace and bans, where that is known from before.
     """
     clock = clock or SystemClock()
     name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -120,7 +123,7 @@ def build(
         name,
         watch(settings, database, (ACCOUNT,), name, works=role.works, inbox=inbox),
         database,
-        _exchange(settings, clock),
+        _exchange(settings, clock, limits),
         _registry(settings, clock),
         doorbell,
     )
@@ -292,7 +295,7 @@ def _bot(common: _Common, seats: Seats, timing: Timing | None) -> Bot:
     )
 
 
-def _exchange(settings: Settings, clock: Clock) -> BinanceExchange:
+def _exchange(settings: Settings, clock: Clock, limits: Limits | None) -> BinanceExchange:
     venue = settings.venue
     config = BinanceConfig(
         api_key=venue.api_key.get_secret_value(),
@@ -301,7 +304,7 @@ def _exchange(settings: Settings, clock: Clock) -> BinanceExchange:
         ws_url=venue.ws_url,
         spot_url=venue.spot_url,
     )
-    return BinanceExchange(config, clock)
+    return BinanceExchange(config, clock, limits=limits)
 
 
 def _seats(settings: Settings) -> SeatsConfig:

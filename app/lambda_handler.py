@@ -1,9 +1,8 @@
 """AWS Lambda: the webhook and /health alone, behind an API Gateway, a function URL or a load balancer.
 
-An alert is answered 202 when SQS has it; workers drain the queue into the database, and find out what is a duplicate
-and what the venue does not list. Settings, strategies and answers are the server's. Settings that cannot be used, and
-secrets that cannot be read, fail the start: TradingView resends what was answered 5xx. Nothing heavy is imported here
-(databases, models, arrays): the first alert after a pause waits for it.
+An alert is answered 202 when SQS has it (app.intake). Settings, strategies and answers are the server's. Settings that
+cannot be used, and secrets that cannot be read, fail the start: TradingView resends what was answered 5xx. Nothing
+heavy is imported here (databases, models, arrays): the first alert after a pause waits for it.
 """
 
 import asyncio
@@ -12,7 +11,7 @@ import logging
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -20,23 +19,14 @@ from mangum import Mangum
 from mangum.handlers import ALB
 from mangum.types import Scope
 
-from app.adapters.alert_ids import new_alert_id
 from app.adapters.aws.secrets import read_secrets
 from app.adapters.aws.spill import SpillSender
-from app.adapters.clock import SystemClock
-from app.adapters.emf import OF_AN_API, EmfPrinter, Sample
-from app.adapters.local import LocalDoorbell, LocalRateLimiter
-from app.api import health, webhook
-from app.api.deps import IntakeApi, IntakeRules
-from app.api.web import web_app
 from app.domain.errors import BadSettings, OperatorError
+from app.intake import accepted_figures, intake_api, intake_app
 from app.log import configure_logging, register_secrets
-from app.registry import Registry
-from app.registry.parse import DEFAULT_ACCOUNT
 from app.settings import Settings
 from app.settings.rotation import SettingsSource
 from app.settings.shapes import SecretRef
-from app.spill import QueuedAlerts
 
 log = structlog.get_logger(__name__)
 LOOK_S = 0.5  # the most that an alert waits for news about rotated secrets
@@ -110,28 +100,13 @@ class Intake:
     def _use(self, settings: Settings) -> None:
         """Answer by these settings from now on. Raises BadRegistry, and then goes on as before."""
         register_secrets(settings.secrets())
-        clock, secret = SystemClock(), settings.intake.webhook_secret
-        registry = Registry(
-            settings.intake.strategies_file,
-            paper=settings.paper,
-            webhook_secret=secret.get_secret_value() if secret else "",
-            monotonic=clock.monotonic,
-            alarm=log.error,
-            accounts=(DEFAULT_ACCOUNT,),
-        )
-        api = IntakeApi(
-            inbox=QueuedAlerts(self._sender),
-            doorbell=LocalDoorbell(),
-            limiter=LocalRateLimiter(clock),
-            strategies=registry,
-            clock=clock,
-            new_alert_id=new_alert_id,
-            listed=frozenset,
-            intake=IntakeRules(settings.server.allowed_senders),  # no proxies: the event says who called
-        )
-        app = web_app([webhook.routes(api), health.liveness(settings.watch.release)], documented=False)
+        api = intake_api(settings, self._sender)  # no proxies: the event says who called
+        app = intake_app(api, settings.watch.release)
         self._answer = Mangum(app, lifespan="off", custom_handlers=[Balancer])
-        self._print_figures = _figures(api, self._lines.write, settings) if settings.watch.emf else _nothing
+        deployment = settings.watch.deployment
+        self._print_figures = (
+            accepted_figures(api, self._lines.write, deployment).print if settings.watch.emf else _nothing
+        )
         self._refresh_s = settings.cloud.refresh_s
 
     # --- secrets -----------------------------------------------------------------------------------------
@@ -163,23 +138,6 @@ class Intake:
         except OperatorError as error:
             # What is wrong is said; where it was noticed would be of no use.
             log.error("the rotated settings cannot be used; the old ones stay in force", why=str(error))  # noqa: TRY400
-
-
-def _figures(api: IntakeApi, write: Callable[[str], None], settings: Settings) -> Callable[[], None]:
-    """Prints how many alerts were accepted since it was last called, for CloudWatch."""
-
-    def accepted() -> Iterator[Sample]:
-        samples = [sample for family in api.metrics.collect() for sample in family.samples]
-        count = sum(
-            s.value for s in samples if s.name == "tradingbot_webhook_answers_total" and s.labels["status"] == "202"
-        )
-        yield "tradingbot_alerts_accepted_total", {"outcome": "accepted"}, count
-
-    now = SystemClock().now
-    printer = EmfPrinter(
-        accepted, _nothing, write, deployment=settings.watch.deployment, now=now, sleep=asyncio.sleep, only=OF_AN_API
-    )
-    return printer.print
 
 
 def _nothing() -> None:

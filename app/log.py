@@ -77,8 +77,11 @@ class Redactor:
         self._known: re.Pattern[str] | None = None
 
     def register(self, values: Iterable[str]) -> None:
-        """Never let these values through, plain or as a URL, JSON or Python writes them. Very short are ignored."""
-        for value in values:
+        """Never let these values through, plain or as a URL, JSON or Python writes them. Very short are ignored.
+
+        Blanks and newlines at their edges do not count: they get lost where a value is used.
+        """
+        for value in map(str.strip, values):
             if len(value) >= SHORTEST_SECRET:
                 self._values |= {value, quote(value, safe=""), repr(value)[1:-1], jsonlib.dumps(value)[1:-1]}
         longest_first = sorted(self._values, key=len, reverse=True)

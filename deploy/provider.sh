@@ -4,5 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 folder="$PWD/var/terraform/providers"
 mkdir -p "$folder"
+terraform -chdir=terraform get >/dev/null # nothing is mirrored while modules are not installed
 terraform -chdir=terraform providers mirror "$folder"
 echo "TF_PLUGIN_DIR=$folder" | tee -a "${GITHUB_ENV:-/dev/null}"

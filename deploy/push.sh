@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the service image, scans it and pushes it to the registry. Writes image=REPOSITORY@sha256:… to GITHUB_OUTPUT.
+# Builds the service image for PLATFORM (linux/amd64, or linux/arm64 where features.arm64 is set), scans it and pushes it
+# to the registry. Writes image=REPOSITORY@sha256:… and release= to GITHUB_OUTPUT.
 #   deploy/push.sh REPOSITORY RELEASE        needs Docker with buildx, aws, and `make scan-tools`
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,3 +20,4 @@ fi
 digest=$(aws ecr describe-images --repository-name "${repository#*/}" --image-ids "imageTag=$release" \
     --query 'imageDetails[0].imageDigest' --output text)
 echo "image=$repository@$digest" | tee -a "${GITHUB_OUTPUT:-/dev/null}"
+echo "release=$release" | tee -a "${GITHUB_OUTPUT:-/dev/null}"

@@ -9,7 +9,22 @@ locals {
   multi_az            = coalesce(var.features.multi_az, var.environment != "dev")
   nat_per_az          = coalesce(var.features.nat_per_az, local.prod)
   deletion_protection = coalesce(var.features.deletion_protection, local.prod)
+  discard_data        = coalesce(var.features.discard_data, var.environment == "dev")
   cache_replicas      = coalesce(var.sizes.cache_replicas, local.prod ? 1 : 0)
+}
+
+# Which stack this state describes. Another environment's variables on it would tear down one stack to build the other.
+resource "terraform_data" "stack" {
+  input = "${local.name} in ${var.region}"
+
+  lifecycle {
+    ignore_changes = [input]
+
+    postcondition {
+      condition     = self.input == "${local.name} in ${var.region}"
+      error_message = "This state is that of another stack (${self.input}). Change to yours: terraform init -reconfigure -backend-config=${var.environment}.hcl"
+    }
+  }
 }
 
 data "aws_availability_zones" "this" {
@@ -27,26 +42,25 @@ module "secrets" {
 
   name                 = local.name
   prefix               = "${var.project}/${var.environment}"
-  values_version       = var.secrets_version
-  value_versions       = var.secret_versions
-  recovery_window_days = local.deletion_protection ? 30 : 0
-  key_deletion_days    = local.deletion_protection ? 30 : 7
+  recovery_window_days = local.discard_data ? 0 : 30
+  key_deletion_days    = local.discard_data ? 7 : 30
 
   values = {
-    SECRET_KEY         = var.secret_key
-    WEBHOOK_SECRET     = var.webhook_secret
-    ENCRYPTION_KEY     = var.encryption_key
-    API_TOKEN          = var.api_token
-    BINANCE_API_KEY    = var.binance_api_key
-    BINANCE_API_SECRET = var.binance_api_secret
-    OKX_API_KEY        = var.okx_api_key
-    OKX_API_SECRET     = var.okx_api_secret
-    OKX_PASSPHRASE     = var.okx_passphrase
-    OPENAI_API_KEY     = var.openai_api_key
-    ANTHROPIC_API_KEY  = var.anthropic_api_key
-    TELEGRAM_BOT_TOKEN = var.telegram_bot_token
-    SENTRY_DSN         = var.sentry_dsn
-    STRATEGIES         = var.strategies
+    SECRET_KEY                 = var.secret_key
+    WEBHOOK_SECRET             = var.webhook_secret
+    ENCRYPTION_KEY             = var.encryption_key
+    API_TOKEN                  = var.api_token
+    BINANCE_API_KEY            = var.binance_api_key
+    BINANCE_API_SECRET         = var.binance_api_secret
+    OKX_API_KEY                = var.okx_api_key
+    OKX_API_SECRET             = var.okx_api_secret
+    OKX_PASSPHRASE             = var.okx_passphrase
+    OPENAI_API_KEY             = var.openai_api_key
+    ANTHROPIC_API_KEY          = var.anthropic_api_key
+    TELEGRAM_BOT_TOKEN         = var.telegram_bot_token
+    SENTRY_DSN                 = var.sentry_dsn
+    OTEL_EXPORTER_OTLP_HEADERS = var.otel_exporter_otlp_headers
+    STRATEGIES                 = var.strategies
   }
 }
 
@@ -56,7 +70,7 @@ module "storage" {
   name             = local.name
   kms_key_arn      = module.secrets.kms_key_arn
   backup_lock_days = local.prod ? 30 : 0
-  force_destroy    = !local.deletion_protection
+  force_destroy    = local.discard_data
 }
 
 module "vpc" {
@@ -89,6 +103,7 @@ module "rds" {
   storage_gb         = { initial = var.sizes.db_storage_gb, max = var.sizes.db_max_storage_gb }
   multi_az           = local.multi_az
   protected          = local.deletion_protection
+  keep_data          = !local.discard_data
   log_retention_days = var.sizes.log_retention_days
 }
 
@@ -110,7 +125,7 @@ module "ecr" {
   name          = local.name
   kms_key_arn   = module.secrets.kms_key_arn
   lambda_access = var.intake == "lambda"
-  force_delete  = !local.deletion_protection
+  force_delete  = local.discard_data
 }
 
 module "alb" {
@@ -138,6 +153,7 @@ module "ecs" {
   secrets               = local.task_secrets
   strategies_secret_arn = module.secrets.strategies_secret_arn
   kms_key_arn           = module.secrets.kms_key_arn
+  alarm_topic_arn       = module.cloudwatch.alarm_topic_arn
   deployment_alarms     = module.cloudwatch.deployment_alarm_names
 
   sizes = {

@@ -48,14 +48,28 @@ output "backups_bucket" {
   value       = module.storage.backups_bucket
 }
 
-output "migrate_command" {
-  description = "Brings the database's schema up to date in a task of its own."
-  value = join(" ", [
+locals {
+  run_task = join(" ", [
     "aws ecs run-task",
     "--region ${var.region}",
     "--cluster ${module.ecs.cluster_name}",
-    "--task-definition ${module.ecs.task_families["migrate"]}",
     "--launch-type FARGATE",
     "--network-configuration 'awsvpcConfiguration={subnets=[${join(",", module.vpc.private_subnet_ids)}],securityGroups=[${module.security_groups.worker_id}],assignPublicIp=DISABLED}'",
   ])
+}
+
+output "migrate_command" {
+  description = "Brings the database's schema up to date in a task of its own."
+  value       = "${local.run_task} --task-definition ${module.ecs.task_families["migrate"]}"
+}
+
+output "command_line" {
+  description = "A function for the shell, eval \"$(terraform output -raw command_line)\": tradingbot_aws COMMAND runs a command of the bot in a task of its own."
+  value = templatefile("${path.module}/command_line.sh.tftpl", {
+    run_task = local.run_task
+    region   = var.region
+    cluster  = module.ecs.cluster_name
+    family   = module.ecs.task_families["backup"]
+    logs     = module.ecs.log_group_name
+  })
 }

@@ -1,33 +1,12 @@
 # Secrets are ephemeral: they go to Secrets Manager and into no plan and no state. Export TF_VAR_secret_key and so on for
-# the run that writes them; raise secrets_version (all of them) or secret_versions (single ones) to write again.
+# the run that makes them; later values are given with `aws secretsmanager put-secret-value`.
 
 locals {
   secret_names = [
     "SECRET_KEY", "WEBHOOK_SECRET", "ENCRYPTION_KEY", "API_TOKEN", "BINANCE_API_KEY", "BINANCE_API_SECRET", "OKX_API_KEY",
     "OKX_API_SECRET", "OKX_PASSPHRASE", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "TELEGRAM_BOT_TOKEN", "SENTRY_DSN",
+    "OTEL_EXPORTER_OTLP_HEADERS",
   ]
-}
-
-variable "secrets_version" {
-  description = "Raise it to write every secret again, from what is exported in that run: what is not exported becomes blank."
-  type        = number
-  default     = 1
-
-  validation {
-    condition     = var.secrets_version >= 1 && floor(var.secrets_version) == var.secrets_version
-    error_message = "secrets_version is a whole number from 1 on."
-  }
-}
-
-variable "secret_versions" {
-  description = "Raise the number of one name, such as { OPENAI_API_KEY = 1 }, to write that secret alone again."
-  type        = map(number)
-  default     = {}
-
-  validation {
-    condition     = length(setsubtract(keys(var.secret_versions), concat(local.secret_names, ["STRATEGIES"]))) == 0
-    error_message = "secret_versions has a name that is no secret of the bot: see secret_names in secrets.tf."
-  }
 }
 
 variable "secret_key" {
@@ -148,6 +127,14 @@ variable "telegram_bot_token" {
 
 variable "sentry_dsn" {
   description = "SENTRY_DSN"
+  type        = string
+  default     = null
+  ephemeral   = true
+  sensitive   = true
+}
+
+variable "otel_exporter_otlp_headers" {
+  description = "OTEL_EXPORTER_OTLP_HEADERS: name=value, separated by commas; most collectors want a key there"
   type        = string
   default     = null
   ephemeral   = true

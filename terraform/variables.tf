@@ -175,8 +175,10 @@ variable "features" {
   description = <<-END
     What is switched on. Null follows the environment: waf, multi_az, nat_per_az and deletion_protection are on in prod,
     waf and multi_az in staging; flow_logs are on everywhere.
-    exec: operators may open a shell in a task (never in prod). arm64: images are built for Graviton. spot: api tasks above
-    api_min on spare capacity. interface_endpoints: AWS's own services without the NAT. mtls: client certificates.
+    deletion_protection: AWS refuses to delete database and load balancer. discard_data (null: in dev only; never with real
+    money): destroy takes backups, images and secrets along, leaves no snapshot of the database, and no name is kept back.
+    exec: operators may open a shell in a task (never in prod). arm64: images are built for Graviton. spot: of the api tasks
+    above two, three of four on spare capacity. interface_endpoints: AWS's own services without the NAT. mtls: client certificates.
     budget_usd: monthly. github_repository: owner/name whose jobs may deploy; github_oidc_provider: false where another
     environment in this account has made the identity provider. silence_hours: alarm after so long without an alert.
   END
@@ -185,6 +187,7 @@ variable "features" {
     multi_az            = optional(bool)
     nat_per_az          = optional(bool)
     deletion_protection = optional(bool)
+    discard_data        = optional(bool)
     flow_logs           = optional(bool, true)
     interface_endpoints = optional(bool, false)
     exec                = optional(bool, false)
@@ -210,5 +213,10 @@ variable "features" {
   validation {
     condition     = var.environment != "prod" || (coalesce(var.features.multi_az, true) && coalesce(var.features.waf, true) && var.features.flow_logs)
     error_message = "prod keeps multi_az, waf and flow_logs."
+  }
+
+  validation {
+    condition     = !(coalesce(var.features.discard_data, false) && var.trading_mode == "live")
+    error_message = "discard_data stays off while real money is traded: it would let one command delete database and backups."
   }
 }

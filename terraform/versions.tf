@@ -8,7 +8,7 @@ terraform {
     }
   }
 
-  # Where the state lies is said once: terraform init -backend-config=backend.hcl (bootstrap/ makes the bucket and the file).
+  # Where the state lies is said once: terraform init -backend-config=dev.hcl (bootstrap/ makes the bucket and the file).
   backend "s3" {}
 }
 

@@ -18,12 +18,13 @@ from app.log import redact_value
 
 LAST_S = 2.0  # at the end, for what is still to be sent
 _LONGEST = 8_000  # characters of one text
+_started: list[BaseClient] = []  # of this process, which has two applications while settings are renewed
 
 
 class ErrorReports:
     """Process-wide while started: the SDK listens to the standard library's loggers.
 
-    The last one started sends. One that is closed afterwards, as a renewal does, sends what it has and leaves the other.
+    The newest one sends. Whichever is closed, the newest that is left sends on.
     """
 
     def __init__(self, dsn: str, *, deployment: str, release: str) -> None:
@@ -50,14 +51,14 @@ class ErrorReports:
             shutdown_timeout=LAST_S,
         )
         self._client = sentry_sdk.get_global_scope().client
+        _started.append(self._client)
 
     async def close(self) -> None:
         mine, self._client = self._client, None
         if mine is None:
             return
-        scope = sentry_sdk.get_global_scope()
-        if scope.client is mine:
-            scope.set_client(None)
+        _started.remove(mine)
+        sentry_sdk.get_global_scope().set_client(_started[-1] if _started else None)
         await asyncio.to_thread(mine.close, timeout=LAST_S)  # it waits for what is still to be sent
 
 

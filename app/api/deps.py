@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from app.domain.alert import Alert
 from app.domain.ids import AccountId, AlertId, StrategyId, Symbol
-from app.domain.policy import StrategyProfile
+from app.domain.policy import Proven
 from app.domain.position import AccountBalance
 from app.pipeline.alert import MAX_BYTES, Secret
 from app.ports import AccountFacts, Bell, Clock, PutResult, Queries, RateLimiter
@@ -23,7 +23,7 @@ Probe = Callable[[], Awaitable[str]]
 class Gatekeeper(Protocol):
     """The strategy registry, as the webhook sees it."""
 
-    def authenticate(self, strategy: StrategyId | None, secret: Secret) -> StrategyProfile | None:
+    def authenticate(self, strategy: StrategyId | None, secret: Secret) -> Proven | None:
         """Whose secret this is; None for an unknown name and for a wrong secret alike, in the same time."""
         ...
 

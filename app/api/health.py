@@ -38,10 +38,10 @@ class ReadyBody(BaseModel):
     checks: dict[str, Check]
 
 
-def liveness(release: str) -> APIRouter:
+def liveness(release: str, status: str = "ok") -> APIRouter:
     """/health alone, for where nothing else can be asked."""
     router = APIRouter(tags=["health"])
-    body = HealthBody(status="ok", version=_version(), release=release).model_dump()
+    body = HealthBody(status=status, version=_version(), release=release).model_dump()
 
     @router.get("/health", response_class=JSONResponse, responses={200: {"model": HealthBody}, **declared()})
     async def health() -> JSONResponse:

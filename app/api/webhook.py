@@ -8,7 +8,8 @@ the answer into an error.
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, get_args
 
 import structlog
 from fastapi import APIRouter, Request
@@ -22,7 +23,8 @@ from app.api.deps import IntakeApi
 from app.api.errors import CODES, ApiError, declared, refusal
 from app.domain.alert import Preset
 from app.domain.errors import StorageUnavailable
-from app.domain.policy import StrategyProfile
+from app.domain.ids import StrategyId
+from app.domain.policy import SecretKind, StrategyProfile
 from app.pipeline.alert import Message, Unreadable, alert_of, read_message
 from app.ports import PutResult
 
@@ -64,6 +66,16 @@ def routes(api: IntakeApi) -> APIRouter:
     return router
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """An alert that is durable, and by which secret it came in."""
+
+    stored: PutResult
+    preset: Preset
+    strategy: StrategyId
+    proven_by: SecretKind
+
+
 class _Intake:
     """The webhook's work, and the little it remembers: the last look at the backlog."""
 
@@ -76,24 +88,29 @@ class _Intake:
         self._answers = Counter(
             "tradingbot_webhook_answers", "Answers of the webhook", ["status", "preset"], registry=api.metrics
         )
+        self._secrets = Counter(
+            "tradingbot_webhook_secrets", "Alerts taken, by which secret proved them", ["secret"], registry=api.metrics
+        )
+        for kind in get_args(SecretKind):
+            self._secrets.labels(kind)
         self._seconds = Histogram("tradingbot_webhook_seconds", "Time to answer an alert", registry=api.metrics)
 
     async def take(self, request: Request) -> JSONResponse:
         started = self._api.clock.monotonic()
         sender = client_address(request.scope, self._rules.trusted_proxies)
         try:
-            stored, preset = await self._accept(request, sender)
+            taken = await self._accept(request, sender)
         except ApiError as error:
             self._answers.labels(str(error.status), "").inc()
             log.warning("alert not taken", status=error.status, code=error.code, field=error.field, sender=sender)
             raise
         finally:
             self._seconds.observe(self._api.clock.monotonic() - started)
-        status = "duplicate" if stored.duplicate else "accepted"
-        self._stored(stored, status, preset, sender)
-        return JSONResponse({"alert_id": stored.alert_id, "status": status, "preset": preset}, 202)
+        status = "duplicate" if taken.stored.duplicate else "accepted"
+        self._stored(taken, status, sender)
+        return JSONResponse({"alert_id": taken.stored.alert_id, "status": status, "preset": taken.preset}, 202)
 
-    async def _accept(self, request: Request, sender: str) -> tuple[PutResult, Preset]:
+    async def _accept(self, request: Request, sender: str) -> _Taken:
         """Everything up to the commit. Raises ApiError."""
         rules = self._rules
         if not is_allowed(sender, rules.allow_from):
@@ -106,14 +123,14 @@ class _Intake:
         message = read_message(body)
         if isinstance(message, Unreadable):
             raise refusal(message)
-        profile = self._api.strategies.authenticate(message.strategy, message.secret)
-        if profile is None:
+        proven = self._api.strategies.authenticate(message.strategy, message.secret)
+        if proven is None:
             raise ApiError(401, CODES[401], "no strategy has this name and this secret", field="secret")
-        self._check_symbol(message, profile)
+        self._check_symbol(message, proven.profile)
         alert = alert_of(
             body,
             message,
-            profile,
+            proven.profile,
             alert_id=self._api.new_alert_id(),
             received_at=self._api.clock.now(),
             sender=sender,
@@ -123,12 +140,13 @@ class _Intake:
         try:
             async with asyncio.timeout(rules.storage_timeout_s):
                 await self._check_backlog(message)
-                return await self._in_time(self._api.inbox.put(alert)), message.preset
+                stored = await self._in_time(self._api.inbox.put(alert))
         except TimeoutError:
             raise _not_stored("the database did not answer in time") from None
         except StorageUnavailable as error:
             log.warning("alert could not be stored", why=str(error))
             raise _not_stored("the alert could not be stored") from None
+        return _Taken(stored, message.preset, proven.profile.strategy, proven.by)
 
     def _check_symbol(self, message: Message, profile: StrategyProfile) -> None:
         """While the venue has not told what it lists, everything is let in: TradingView never resends a 4xx.
@@ -168,14 +186,24 @@ class _Intake:
         if not task.cancelled():
             task.exception()  # seen: whoever waited has it, or has given up
 
-    def _stored(self, stored: PutResult, status: str, preset: Preset, sender: str) -> None:
+    def _stored(self, taken: _Taken, status: str, sender: str) -> None:
+        alert_id = taken.stored.alert_id
         try:
-            if not stored.duplicate:
+            if not taken.stored.duplicate:
                 self._api.doorbell.ring()
-            self._answers.labels("202", preset).inc()
-            log.info("alert taken", alert_id=stored.alert_id, status=status, preset=str(preset), sender=sender)
+            self._answers.labels("202", taken.preset).inc()
+            self._secrets.labels(taken.proven_by).inc()
+            log.info(
+                "alert taken",
+                alert_id=alert_id,
+                status=status,
+                preset=str(taken.preset),
+                strategy=taken.strategy,
+                proven_by=taken.proven_by,
+                sender=sender,
+            )
         except Exception:  # it is stored: nothing may turn the answer into an error now
-            log.exception("alert is stored, but was not announced", alert_id=stored.alert_id)
+            log.exception("alert is stored, but was not announced", alert_id=alert_id)
 
 
 def _not_stored(detail: str) -> ApiError:

@@ -98,6 +98,7 @@ class ArchiveWriter:
         self._sealer = Sealer(key, salt)
         self._tallies = Tallies()
         self._opening = opening
+        self.plain_bytes = 0  # of the rows, before they were compressed
 
     def begin(self) -> bytes:
         line = {"archive": FORMAT} | asdict(self._opening) | {"taken_at": self._opening.taken_at.isoformat()}
@@ -110,6 +111,7 @@ class ArchiveWriter:
     def rows(self, page: Sequence[Row]) -> bytes:
         lines = row_lines(page)
         self._tallies.add(lines, len(page))
+        self.plain_bytes += len(lines)
         return self._sealer.write(lines)
 
     def finish(self, *, events: int, head: str, broken_at: int | None) -> tuple[bytes, Manifest]:

@@ -71,6 +71,7 @@ class Note:
     events: int
     head: str
     broken_at: int | None
+    plain_bytes: int = 0  # of the rows, as text: how much room they take where they are put; 0: not known
 
     def text(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"

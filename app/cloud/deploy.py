@@ -1,13 +1,15 @@
 """Brings a new image into a running cluster: migrate, worker, api, venue, one after the other, and back if one fails.
 
 Whatever goes wrong after the first service was changed, every changed service is set back to the task definition it
-had, and the message says what was done. The database stays on the newer schema, which the older release can work on.
+had, the revisions that were made for it are deregistered (the daily backup runs its family's newest), and the message
+says what was done. The database stays on the newer schema, which the older release can work on.
 The image is noted as the current one only after everything answered.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Self, TypeVar
 
 from app.adapters.aws.ecs import Cluster, Service
@@ -60,6 +62,11 @@ class Change:
     image: str  # that it runs now
     service: Service | None
 
+    @property
+    def failed(self) -> bool:
+        """The service's last deployment did: what it wants is not what it runs."""
+        return self.service is not None and self.service.state == "FAILED"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -69,7 +76,7 @@ class Plan:
     @property
     def done(self) -> bool:
         """Everything runs the image already, as after a run that failed at its last step."""
-        return all(change.image == self.image.reference for change in self.changes)
+        return all(change.image == self.image.reference and not change.failed for change in self.changes)
 
     @property
     def services(self) -> list[Change]:
@@ -111,34 +118,37 @@ class Deployment:
 
     def run(self, plan: Plan, *, url: str | None, release: str | None, parameter: str | None) -> None:
         """Carry it out. Raises DeployFailed, with everything set back, when the new release is not in service."""
-        try:
-            revisions = {} if plan.done else self._prepared(plan)
-        except TradingBotError as error:
-            raise DeployFailed(f"{error}. No service was changed") from error
+        made: dict[str, str] = {}
         changed: list[Change] = []
         try:
-            for change in plan.services if revisions else ():
+            if not plan.done:
+                self._prepare(plan, made)
+            for change in plan.services if made else ():
                 changed.append(change)
-                self._update(change, revisions[change.role])
+                self._update(change, made[change.role])
             if url is not None:
                 self._verify(url, release)
             if parameter is not None:
                 self.cluster.remember(parameter, plan.image.reference)
                 self.say(f"{parameter} names this image now")
+            else:
+                self.say(
+                    "WARNING: this image is noted nowhere, and the next `terraform apply` UNDOES this deployment:"
+                    " deploy again with --parameter (terraform output image_parameter)"
+                )
         except (TradingBotError, KeyboardInterrupt) as error:
             why = str(error) or "interrupted"
             self.say(f"FAILED: {why}")
-            raise DeployFailed(f"{why}. {self._set_back(changed)}") from error
+            done, left = self._set_back(changed)
+            stay = self._forget({role: arn for role, arn in made.items() if role not in left})
+            raise DeployFailed(". ".join(filter(None, (why, done, stay)))) from error
 
-    def _prepared(self, plan: Plan) -> dict[str, str]:
-        """New revisions by role, and the schema they need."""
-        made = {
-            change.role: self.cluster.register(change.before, plan.image.repository, plan.image.reference)
-            for change in plan.changes
-        }
+    def _prepare(self, plan: Plan, made: dict[str, str]) -> None:
+        """New revisions, by role into `made` as they are registered, and the schema they need."""
+        for change in plan.changes:
+            made[change.role] = self.cluster.register(change.before, plan.image.repository, plan.image.reference)
         self.say(f"registered {', '.join(map(short, made.values()))}")
         self._migrate(plan, made["migrate"])
-        return made
 
     def _migrate(self, plan: Plan, task_definition: str) -> None:
         task = self.cluster.run(task_definition, plan.worker.network)
@@ -190,30 +200,47 @@ class Deployment:
             raise DeployFailed(f"{error}; last: {seen[-1] if seen else 'no answer'}") from error
         self.say(f"{url} answers: ok, release {found}")
 
-    def _set_back(self, changed: Sequence[Change]) -> str:
-        """Set every changed service back, newest change first; what could not be said or done is in the answer."""
-        back, left = [], []
+    def _set_back(self, changed: Sequence[Change]) -> tuple[str, set[str]]:
+        """Set every changed service back, newest change first.
+
+        What was done, with what could not be; and the roles of services that still want the new revision.
+        """
+        if not changed:
+            return "No service was changed", set()
+        left: dict[str, str] = {}  # by role
         for change in reversed(changed):
             assert change.service is not None  # noqa: S101 - services only
             name, before = change.service.name, short(change.before)
             try:
-                self.cluster.update(name, change.before)
+                _insist(partial(self.cluster.update, name, change.before))
                 self.say(f"{name}: back to {before}")
             except TradingBotError as error:
-                left.append(f"{name} could NOT be set back to {before} ({error})")
+                left[change.role] = f"{name} could NOT be set back to {before} ({error})"
+        back, slow = [], []
         for change in reversed(changed):
             assert change.service is not None  # noqa: S101
-            name = change.service.name
-            if any(line.startswith(f"{name} ") for line in left):
+            if change.role in left:
                 continue
+            name = change.service.name
             try:
                 self._settled(name, change.before)
                 back.append(name)
             except (TradingBotError, KeyboardInterrupt) as error:
-                left.append(f"{name} was set back and has not settled ({str(error) or 'interrupted'})")
+                slow.append(f"{name} was set back and has not settled ({str(error) or 'interrupted'})")
         done = f"Back on the previous release: {', '.join(back)}" if back else ""
-        act = f"LOOK AT IT NOW: {'; '.join(left)}" if left else ""
-        return ". ".join(filter(None, (done, act)))
+        look = [*left.values(), *slow]
+        act = f"LOOK AT IT NOW: {'; '.join(look)}" if look else ""
+        return ". ".join(filter(None, (done, act))), set(left)
+
+    def _forget(self, made: Mapping[str, str]) -> str:
+        """Deregister revisions of a release that is not in service; which of them stay is in the answer."""
+        stay = []
+        for arn in made.values():
+            try:
+                _insist(partial(self.cluster.deregister, arn))
+            except TradingBotError as error:
+                stay.append(f"{short(arn)} ({error})")
+        return f"Deregister by hand, or the next task of their family runs them: {'; '.join(stay)}" if stay else ""
 
     def _awaited(self, look: Callable[[], T | None], limit_s: float, late: str) -> T:
         """What `look` finds, asked until it finds something; a question that went unanswered is asked again."""
@@ -243,7 +270,7 @@ def planned(cluster: Cluster, image: Image) -> Plan:
             f"the cluster {cluster.name} has no service for {' and '.join(missing)}: apply terraform first"
         )
     found = [(role, by_role[role]) for role in ORDER if role in by_role]
-    busy = [service.name for _, service in found if not service.settled]
+    busy = [service.name for _, service in found if service.state == "IN_PROGRESS"]
     if busy:
         raise OperatorError(f"another deployment of {', '.join(busy)} is under way: wait until it has ended")
     prefix = short(found[0][1].task_definition).partition(":")[0].removesuffix("worker")
@@ -260,6 +287,15 @@ def planned(cluster: Cluster, image: Image) -> Plan:
             Change(role, before, cluster.image(before, image.repository), service) for role, before, service in changing
         ),
     )
+
+
+def _insist(ask: Callable[[], None]) -> None:
+    """A workflow that is cancelled sends a second signal after some seconds: it must not stop the way back."""
+    while True:
+        try:
+            return ask()
+        except KeyboardInterrupt:
+            continue
 
 
 def short(arn: str) -> str:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
@@ -16,7 +17,7 @@ import typer
 from app.adapters.aws.ecs import Cluster
 from app.cloud.deploy import DeployFailed, Deployment, Image, Limits, Plan, short
 from app.commands import shared
-from app.domain.errors import Retryable
+from app.domain.errors import OperatorError, Retryable
 from app.log import redact
 
 _ANSWERS_S = 10.0
@@ -33,6 +34,10 @@ def deploy(  # noqa: PLR0917 - typer: one parameter, one option
     ] = None,
     parameter: Annotated[
         str | None, typer.Option(help="Note the image there at the end: terraform output image_parameter.")
+    ] = None,
+    before: Annotated[
+        Path | None,
+        typer.Option(help="Keep there, until the end is known, what each service ran: SERVICE TASK-DEFINITION a line."),
     ] = None,
     rollout_minutes: Annotated[float, typer.Option(min=0.01, help="How long one service may take.")] = 30,
     verify_minutes: Annotated[float, typer.Option(min=0.001, help="How long until the release answers.")] = 5,
@@ -64,20 +69,14 @@ def deploy(  # noqa: PLR0917 - typer: one parameter, one option
         _announce(plan, say)
     if not dry_run:
         try:
-            with _terminated_is_interrupted():
+            with _terminated_is_interrupted(), _kept(before, plan):
                 deployment.run(plan, url=url, release=release, parameter=parameter)
         except DeployFailed as error:
             failure = error
     if json:
-        shared.print_json(
-            {
-                "cluster": cluster,
-                "image": image,
-                "deployed": failure is None and not dry_run,
-                "failure": redact(str(failure)) if failure else None,
-                "steps": said,
-            }
-        )
+        deployed, why = failure is None and not dry_run, redact(str(failure)) if failure else None
+        told = {"cluster": cluster, "image": image, "deployed": deployed, "failure": why, "steps": said}
+        shared.print_json(told)
     if failure is not None:
         raise failure
 
@@ -86,6 +85,25 @@ def _announce(plan: Plan, say: Any) -> None:
     for change in plan.changes:
         what = "runs it already" if change.image == plan.image.reference else f"runs {change.image}"
         say(f"{change.service.name if change.service else change.role}: {short(change.before)} {what}")
+
+
+@contextmanager
+def _kept(path: Path | None, plan: Plan) -> Iterator[None]:
+    """What a run that is killed leaves for deploy/set_back.sh. An end that was told removes it."""
+    if path is None or plan.done:
+        yield
+        return
+    lines = [f"{change.service.name} {change.before}\n" for change in plan.changes if change.service]
+    try:
+        path.write_text("".join(lines))
+    except OSError as error:
+        raise OperatorError(f"--before {path} cannot be written: {error}") from error
+    try:
+        yield
+    except DeployFailed:
+        path.unlink(missing_ok=True)
+        raise
+    path.unlink(missing_ok=True)
 
 
 def _health(url: str) -> tuple[str, str]:

@@ -1,15 +1,18 @@
 """`tradingbot backup`: the whole database into one encrypted archive. Exit code 1: it is there; the log is not sound.
 
-Nothing is called written before it was proven to be where it belongs. What goes wrong leaves older backups alone.
+Nothing is called written before it was proven to be where it belongs. What goes wrong leaves older backups alone. With
+LOG_JSON it says so in log lines too (`backup written`; errors at level error), for alarms to watch.
 """
 
 import asyncio
+import logging
 import secrets
 import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
+import structlog
 import typer
 
 from app.adapters.clock import SystemClock
@@ -31,9 +34,11 @@ from app.commands.archives import (
     write_archive,
 )
 from app.commands.storage import refuse_missing
-from app.domain.errors import BadSettings, OperatorError
+from app.domain.errors import BadSettings, OperatorError, TradingBotError
+from app.log import configure_logging
 from app.settings import Settings
 
+log = structlog.get_logger(__name__)
 app = typer.Typer(rich_markup_mode=None)
 
 
@@ -71,8 +76,17 @@ def backup(
     place = to or found.backup_url
     if place is None:
         raise BadSettings("where to? Name s3://bucket/prefix or a folder with --to, or set BACKUP_URL")
-    with telling("backing up", quiet=json or not sys.stderr.isatty()) as told:
-        done = asyncio.run(_backup(found, shelf_at(place), key, keep, told))
+    if found.log.json:
+        configure_logging("WARNING", json=True, stream=sys.stderr)
+        logging.getLogger(__name__).setLevel(logging.INFO)  # ours alone
+    try:
+        with telling("backing up", quiet=json or not sys.stderr.isatty()) as told:
+            done = asyncio.run(_backup(found, shelf_at(place), key, keep, told))
+    except TradingBotError as error:
+        if found.log.json:  # a person reads the same in the command's last line
+            log.error("backup failed", why=str(error))  # noqa: TRY400 - the words say it, a traceback adds nothing
+        raise
+    _log(done)
     if json:
         shared.print_json(_data(done))
     else:
@@ -106,6 +120,7 @@ async def _backup(found: Settings, shelf: Shelf, key: MasterKey, keep: int | Non
         events=manifest.events,
         head=manifest.head,
         broken_at=manifest.broken_at,
+        plain_bytes=writer.plain_bytes,
     )
     await shelf.put_text(note_name(name), note.text())
     done = Done(shelf.address(name), note, manifest, rewritten, time.perf_counter() - start)
@@ -134,6 +149,22 @@ async def _prune(shelf: Shelf, keep: int, address: str) -> tuple[str, ...]:
     except OperatorError as error:
         raise OperatorError(f"{address} is written and verified, but older ones cannot be removed: {error}") from error
     return tuple(old)
+
+
+def _log(done: Done) -> None:
+    note = done.note
+    log.info(
+        "backup written",
+        address=done.address,
+        bytes=note.bytes,
+        events=note.events,
+        rows=done.manifest.rows,
+        head=note.head,
+        seconds=round(done.seconds, 3),
+        sound=done.ok,
+    )
+    if not done.ok:
+        log.error("audit log is not sound", broken_at=note.broken_at, rewritten_since=done.rewritten_since)
 
 
 def _say(done: Done) -> None:

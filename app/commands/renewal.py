@@ -10,6 +10,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from starlette.responses import JSONResponse
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.deps import Probe
 from app.application import Application
-from app.domain.errors import BadSettings, OperatorError, SchemaBehind, StorageUnavailable
+from app.domain.errors import BadSettings, OperatorError, SchemaBehind, StorageUnavailable, VenueUnavailable
 from app.log import redact, register_secrets
 from app.ports import Clock
 from app.settings import Settings
@@ -32,7 +33,7 @@ REQUESTS_S = 5.0  # that began in the old application may end in it
 class Door:
     """An ASGI app whose inside can be exchanged while it serves: a request ends in the app it began in.
 
-    Before the first is there a request waits a moment, and is answered 503 then: TradingView sends that again.
+    Before anybody is there a request waits a moment, and is answered 503 then: TradingView sends that again.
     """
 
     def __init__(self) -> None:
@@ -92,8 +93,20 @@ class Tenant:
     web: ASGIApp
 
 
+class Porter(Protocol):
+    """Answers at the door while the first application cannot begin: takes alerts in where that needs no database."""
+
+    @property
+    def web(self) -> ASGIApp: ...
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+
+
 class Renewal:
-    """Runs applications one after the other. `luck` gives numbers from 0 to 1; `make` raises as build() does."""
+    """Runs applications one after the other. `luck` gives numbers from 0 to 1; `make` raises as build() does.
+
+    `porter` makes who answers meanwhile, where there can be one.
+    """
 
     def __init__(
         self,
@@ -103,9 +116,12 @@ class Renewal:
         clock: Clock,
         luck: Callable[[], float],
         pace: Pace,
+        porter: Callable[[Settings], Porter | None] = lambda _: None,
     ) -> None:
         self._source = source
         self._make = make
+        self._make_porter = porter
+        self._porter: Porter | None = None
         self._clock = clock
         self._luck = luck
         self._pace = pace
@@ -130,24 +146,30 @@ class Renewal:
         """Build and open the first application. Raises as those do. `close` it in any case.
 
         Where somebody else migrates, a database that is away or not migrated yet is waited for: a task that is started
-        during a failover is worth more than one that keeps ending. None when told to stop meanwhile.
+        during a failover is worth more than one that keeps ending. So is, always, a venue that has to say what a live
+        key may do. None when told to stop meanwhile.
         """
         while True:
             try:
                 self._tenant = await self._try(settings, migrate=migrate)
-            except (StorageUnavailable, SchemaBehind) as error:
-                if migrate:
+            except (StorageUnavailable, SchemaBehind, VenueUnavailable) as error:
+                if migrate and not isinstance(error, VenueUnavailable):
                     raise
                 log.warning("cannot begin yet", why=redact(str(error)))
             else:
                 self.door.change(self._tenant.web)
+                await self._dismiss_porter()
+                self._source.take_news()  # what was rotated meanwhile is what it began with
                 return self._tenant.application
+            if self._porter is None:
+                await self._call_porter(settings)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._pace.again_s):
                     await stop.wait()
                     return None
-            if self._source.rotates:
-                settings = await self._look() or settings
+            if self._source.rotates and (newer := await self._look()):
+                settings = newer
+                await self._call_porter(settings)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until told to stop and all work has ended; leaves the last application open, for requests that still come."""
@@ -162,9 +184,39 @@ class Renewal:
                 renewing.cancel()
 
     async def close(self) -> None:
+        await self._dismiss_porter()
         if self._tenant is not None:
             await self._tenant.application.close()
             self._tenant = None
+
+    # --- before the first -----------------------------------------------------------------------------
+
+    async def _call_porter(self, settings: Settings) -> None:
+        """One with these settings answers from now on."""
+        register_secrets(settings.secrets())
+        called = self._make_porter(settings)
+        if called is None:
+            return
+        try:
+            await called.open()
+        except BaseException:
+            await called.close()
+            raise
+        before, self._porter = self._porter, called
+        self.door.change(called.web)
+        log.warning("alerts are taken in without the database until it answers")
+        if before is not None:
+            await self._leave_to(before)
+
+    async def _dismiss_porter(self) -> None:
+        porter, self._porter = self._porter, None
+        if porter is not None:
+            await self._leave_to(porter)
+
+    async def _leave_to(self, porter: Porter) -> None:
+        """Its requests end, then it goes."""
+        await self.door.left(porter.web, REQUESTS_S)
+        await porter.close()
 
     # --- one after the other --------------------------------------------------------------------------
 
@@ -189,20 +241,23 @@ class Renewal:
         while True:
             settings = await self._next_settings()
             urgent = self._refused.is_set()
-            wait_s = 0.0 if urgent else self._luck() * self._pace.stagger_s
-            await self._clock.sleep(max(wait_s, renewed_at + self._pace.least_s - self._clock.monotonic(), 0.0))
+            lot_s = 0.0 if urgent else self._luck() * self._pace.stagger_s
+            wait_s = max(lot_s, renewed_at + self._pace.least_s - self._clock.monotonic())
+            if wait_s > 0:
+                await self._clock.sleep(wait_s)
+                settings = await self._look() or settings  # a key pair is rotated in two steps
             tenant = await self._opened(settings)
             renewed_at = self._clock.monotonic()
             self._turn.set()
             self._move_in(group, tenant)
             self._refused.clear()
-            log.info("rotated settings are in force", seats="; ".join(tenant.application.notes))
+            facts = {"role": tenant.application.role.value, "seats": "; ".join(tenant.application.notes)}
+            log.info("settings changed", names=self._source.take_news(), **facts)
 
     async def _opened(self, settings: Settings) -> Tenant:
         """The next tenant, open. Tries for as long as it takes, with the newest settings there are."""
         pause_s = self._pace.again_s
         while True:
-            register_secrets(settings.secrets())
             try:
                 tenant = await self._try(settings)
             except Exception as error:  # noqa: BLE001 - whatever it is, the old application works on
@@ -216,6 +271,7 @@ class Renewal:
             settings = await self._look() or settings
 
     async def _try(self, settings: Settings, *, migrate: bool = False) -> Tenant:
+        register_secrets(settings.secrets())
         tenant = self._make(settings)
         try:
             await tenant.application.open(migrate=migrate)

@@ -10,11 +10,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
+from app.adapters.db.scratch import scratch_folder
 from app.archive.contents import Item, read_archive
 from app.commands import shared
 from app.commands.archives import Metered, Told, found_archive, master_key, telling
@@ -26,6 +26,7 @@ from app.settings import Settings
 
 app = typer.Typer(rich_markup_mode=None)
 CONFIGURED = "DATABASE_URL"  # the word itself
+SCRATCH_TIMES = 3  # the rows as text: a database is 1.3 times that, and is there twice until its first commit is done
 
 
 @app.command()
@@ -71,8 +72,9 @@ async def _restore(source: str, found: Settings, into: str | None, told: Told) -
         if into is not None:
             url = found.database.url.get_secret_value() if into == CONFIGURED else into
             return await restore_into(archive, url, start, told, keep=True)
-        with TemporaryDirectory(prefix="restore-") as folder:
-            return await restore_into(archive, f"sqlite:///{Path(folder) / 'scratch.db'}", start, told, keep=False)
+        note = await archive.note()
+        with scratch_folder("restore-", note.plain_bytes * SCRATCH_TIMES if note else 0) as folder:
+            return await restore_into(archive, f"sqlite:///{folder / 'scratch.db'}", start, told, keep=False)
 
 
 async def _audit(source: str, found: Settings, file: Path, told: Told) -> AuditReport:

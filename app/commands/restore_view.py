@@ -37,7 +37,7 @@ def say_restored(done: Restored) -> None:
 
 def _say_chain(done: Restored) -> None:
     if done.chain_ok:
-        typer.echo(f"  audit chain  {done.chain.count:,} events add up to {done.chain.head_hash}")
+        typer.echo(f"  audit chain  {done.events:,} events add up to {done.manifest.head}")
     else:
         why = (
             done.chain.why or f"it ends at event {done.chain.count} and the manifest vouches for {done.manifest.events}"
@@ -68,8 +68,8 @@ def restored_data(done: Restored) -> dict[str, Any]:
         "bytes": done.bytes,
         "note_agrees": done.note_agrees,
         "tables": {name: tally.rows for name, tally in done.manifest.tables.items()},
-        "events": done.chain.count,
-        "head": done.chain.head_hash,
+        "events": done.events,
+        "head": done.manifest.head if done.chain_ok else done.chain.head_hash,
         "chain_ok": done.chain_ok,
         "chain_why": done.chain.why,
         "replay_ok": done.replayed is not None and done.replayed.ok,

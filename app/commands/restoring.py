@@ -1,7 +1,8 @@
 """The steps of a restore, and what each of them proved.
 
-Into an empty database: its schema at the archive's revision, all rows in one transaction, read back and compared with
-the manifest before the commit, then the schema of this release, the audit chain, and the projections rebuilt.
+Into an empty database: its schema at the archive's revision, then one transaction with all rows, read back and compared
+with the manifest and the note, the schema of this release, and the pause. Whatever ends it early leaves nothing to
+trade from. Then the audit chain is followed and the projections are rebuilt.
 """
 
 import time
@@ -12,7 +13,7 @@ from app.adapters.clock import SystemClock
 from app.adapters.db.database import Database
 from app.adapters.db.migrations import change_schema, known_revisions
 from app.adapters.db.replay import ReplayReport, replay
-from app.adapters.db.snapshot import loading, refuse_unless_empty
+from app.adapters.db.snapshot import Loading, loading, refuse_unless_empty
 from app.adapters.db.verify import ChainReport, verify_chain
 from app.archive.contents import Item, Manifest, Opening, TableStart
 from app.archive.errors import ArchiveDamaged
@@ -20,8 +21,8 @@ from app.archive.shelf import Note, Shelf, archive_name, is_archive_name, note_n
 from app.commands.archives import PATIENCE_S, Metered, Told, tallied
 from app.domain.errors import ChainBroken, OperatorError, TradingBotError
 from app.domain.events import TradingPaused
-from app.domain.ids import AccountId, account_stream
-from app.ports import Append
+from app.domain.ids import AccountId
+from app.ports import Clock
 from app.registry.parse import DEFAULT_ACCOUNT
 
 
@@ -50,10 +51,14 @@ class Archive:
             )
         return opening
 
+    async def note(self) -> Note | None:
+        """None when there is none that can be read."""
+        text = await self.shelf.text(note_name(self.name))
+        return Note.read(text) if text is not None else None
+
     async def compare_note(self, manifest: Manifest) -> bool:
         """False when there is no note. Raises ArchiveDamaged when it speaks of another archive."""
-        text = await self.shelf.text(note_name(self.name))
-        note = Note.read(text) if text is not None else None
+        note = await self.note()
         if note is None:
             return False
         if (note.sha256, note.bytes) != (self.meter.sha256.hexdigest(), self.meter.bytes):
@@ -76,12 +81,20 @@ class Restored:
     replayed: ReplayReport | None
     unreadable: str  # why the events could not be replayed; "" when they could
     paused: tuple[AccountId, ...]
+    added: int  # events the restore itself wrote after those of the backup
     kept: bool  # in a database of its own; False: in a scratch file
     seconds: float
 
     @property
     def chain_ok(self) -> bool:
-        return self.chain.ok and (self.chain.count, self.chain.head_hash) == (self.manifest.events, self.manifest.head)
+        """That the manifest's head is that of the backup's last event was found before the commit."""
+        whole = self.chain.ok and self.manifest.broken_at is None
+        return whole and self.chain.count == self.manifest.events + self.added
+
+    @property
+    def events(self) -> int:
+        """Of the backup, that add up."""
+        return min(self.chain.count, self.manifest.events)
 
     @property
     def ok(self) -> bool:
@@ -89,8 +102,12 @@ class Restored:
 
 
 async def restore_into(archive: Archive, url: str, start: float, told: Told, *, keep: bool) -> Restored:
-    """Raises ArchiveDamaged, OperatorError or StorageUnavailable with nothing in the database but empty tables."""
-    database = Database(url, SystemClock(), busy_timeout_s=PATIENCE_S, pool_size=2)
+    """Raises ArchiveDamaged, OperatorError or StorageUnavailable with nothing in the database but empty tables.
+
+    After its commit, whatever ends it leaves a bot that is paused.
+    """
+    clock = SystemClock()
+    database = Database(url, clock, busy_timeout_s=PATIENCE_S, pool_size=2)
     try:
         opening = await archive.opening()
         if opening.revision not in known_revisions():
@@ -100,21 +117,20 @@ async def restore_into(archive: Archive, url: str, start: float, told: Told, *, 
             )
         await refuse_unless_empty(database.engine)
         await change_schema(database.engine, opening.revision)
-        manifest = await _load(archive, database, told)
-        note_agrees = await archive.compare_note(manifest)
-        await change_schema(database.engine)
+        loaded = await _load(archive, database, told, clock if keep else None)
         chain = await verify_chain(database.engine)
-        replayed, unreadable = await _replayed(database)
+        replayed, unreadable = await _replayed(database, keep=keep)
         return Restored(
             address=archive.address,
             opening=opening,
-            manifest=manifest,
+            manifest=loaded.manifest,
             bytes=archive.meter.bytes,
-            note_agrees=note_agrees,
+            note_agrees=loaded.note_agrees,
             chain=chain,
             replayed=replayed,
             unreadable=unreadable,
-            paused=await _pause(database, archive.name) if keep else (),
+            paused=(DEFAULT_ACCOUNT,) if keep else (),
+            added=loaded.added,
             kept=keep,
             seconds=time.perf_counter() - start,
         )
@@ -122,39 +138,58 @@ async def restore_into(archive: Archive, url: str, start: float, told: Told, *, 
         await database.close()
 
 
-async def _load(archive: Archive, database: Database, told: Told) -> Manifest:
-    """All rows, in one transaction, which is committed only when they add up where they are now."""
-    table, rows = TableStart("", ()), 0
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    manifest: Manifest
+    note_agrees: bool
+    added: int
+
+
+async def _load(archive: Archive, database: Database, told: Told, pausing: Clock | None) -> _Loaded:
+    """All of it in one transaction, committed only when it adds up where it is now; with the pause if it is kept."""
     async with loading(database.engine) as into:
-        async for item in archive.items:
-            if isinstance(item, TableStart):
-                table, rows = item, 0
-            elif isinstance(item, list):
-                await into.add(table.name, table.columns, item)
-                rows += len(item)
-                told(table.name, rows)
-            elif isinstance(item, Manifest):
-                found = await tallied(await into.loaded(), told)
-                if found != item.tables:
-                    wrong = sorted(name for name in {*found, *item.tables} if found.get(name) != item.tables.get(name))
-                    raise TradingBotError(
-                        f"nothing was restored: read back, {', '.join(wrong)} are not the rows that were backed up"
-                    )
-                return item
+        manifest = await _add_rows(archive, into, told)
+        async with into.loaded() as seen:
+            found = await tallied(seen, told)
+            last = await seen.head_at(manifest.events) if manifest.events else manifest.head
+        if found != manifest.tables:
+            names = {*found, *manifest.tables}
+            wrong = sorted(name for name in names if found.get(name) != manifest.tables.get(name))
+            raise TradingBotError(
+                f"nothing was restored: read back, {', '.join(wrong)} are not the rows that were backed up"
+            )
+        if last != manifest.head:
+            raise ArchiveDamaged("its manifest vouches for another audit log")
+        note_agrees = await archive.compare_note(manifest)
+        await into.upgrade()
+        if pausing is None:
+            return _Loaded(manifest, note_agrees, 0)
+        pause = TradingPaused(DEFAULT_ACCOUNT, "restore", f"restored from {archive.name}")
+        return _Loaded(manifest, note_agrees, await into.pause(pause, pausing.now()))
+
+
+async def _add_rows(archive: Archive, into: Loading, told: Told) -> Manifest:
+    table, rows = TableStart("", ()), 0
+    async for item in archive.items:
+        if isinstance(item, TableStart):
+            table, rows = item, 0
+        elif isinstance(item, list):
+            await into.add(table.name, table.columns, item)
+            rows += len(item)
+            told(table.name, rows)
+        elif isinstance(item, Manifest):
+            return item
     raise ArchiveDamaged("it ends without its manifest")
 
 
-async def _replayed(database: Database) -> tuple[ReplayReport | None, str]:
+async def _replayed(database: Database, *, keep: bool) -> tuple[ReplayReport | None, str]:
     try:
         return await replay(database.engine), ""
     except ChainBroken as error:
         return None, str(error)
-
-
-async def _pause(database: Database, name: str) -> tuple[AccountId, ...]:
-    """No entries until a person has looked: what happened after the backup is not on record."""
-    facts = await database.records.account_facts(DEFAULT_ACCOUNT)
-    if not facts.paused:
-        pause = TradingPaused(DEFAULT_ACCOUNT, "restore", f"restored from {name}")
-        await database.events.append(Append(account_stream(DEFAULT_ACCOUNT), facts.version, (pause,)))
-    return (DEFAULT_ACCOUNT,)
+    except OperatorError as error:
+        if not keep:
+            raise
+        raise OperatorError(
+            f"restored and paused, but not proven: {error}; then use tradingbot verify and tradingbot replay"
+        ) from error

@@ -9,11 +9,13 @@ import typer
 import uvloop
 
 from app.adapters.clock import SystemClock
+from app.adapters.exchanges.binance.limits import Limits
 from app.application import Application, Role
 from app.bootstrap import build
 from app.commands.hosting import listen, paper_exchange, serving, stop_on_signals
 from app.commands.renewal import Pace, Renewal, Tenant
 from app.commands.shared import console, from_aws
+from app.intake import QueueIntake
 from app.log import configure_logging, register_secrets
 from app.main import create_app
 from app.settings import Settings
@@ -62,13 +64,23 @@ async def _serve(source: SettingsSource, role: Role, host: str, port: int, *, mi
         own = role is Role.ALL
         exchange = await paper_exchange(stack, settings, own=own, stop=stop) if settings.paper else None
         clock = exchange.state.clock if exchange else SystemClock()
+        limits = Limits(clock.monotonic)  # the process's, for a ban outlives a renewal
 
         def make(settings: Settings) -> Tenant:
-            application = build(settings, role=role, clock=clock, probes=renewal.probes, on_refused=renewal.refused)
+            application = build(
+                settings, role=role, clock=clock, probes=renewal.probes, on_refused=renewal.refused, limits=limits
+            )
             return Tenant(application, create_app(application.api, answers=role.answers))
 
         pace = Pace(settings.cloud.refresh_s)
-        renewal = Renewal(source, make, clock=SystemClock(), luck=random.random, pace=pace)
+        renewal = Renewal(
+            source,
+            make,
+            clock=SystemClock(),
+            luck=random.random,
+            pace=pace,
+            porter=lambda found: queue_intake(found) if role.answers else None,
+        )
         stack.push_async_callback(renewal.close)
         await stack.enter_async_context(serving(renewal.door, listening))
         application = await renewal.first(settings, migrate=migrate, stop=stop)
@@ -76,6 +88,16 @@ async def _serve(source: SettingsSource, role: Role, host: str, port: int, *, mi
             _greet(application, f"http://{host}:{port}")
             await renewal.run(stop)
     log.info("stopped")
+
+
+def queue_intake(settings: Settings) -> QueueIntake | None:
+    """Who takes alerts in while the database is away; None where there is no queue to put them into."""
+    url = settings.cloud.spill_queue_url
+    if url is None:
+        return None
+    from app.adapters.aws.spill import SpillSender  # noqa: PLC0415 - boto3 is loaded where there is AWS
+
+    return QueueIntake(settings, SpillSender(url))
 
 
 def _greet(application: Application, url: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Literal
 
 from app.domain.ids import AccountId, StrategyId, Symbol
 from app.domain.money import Money
@@ -76,3 +77,15 @@ class StrategyProfile:
     min_win_rate: Decimal | None = None
     enabled: bool = True
     runs: OwnRun | None = None
+
+
+SecretKind = Literal["current", "upcoming", "shared"]
+"""A strategy's own, the one a rotation brings, or WEBHOOK_SECRET."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Who a message comes from, and by which secret that is known."""
+
+    profile: StrategyProfile
+    by: SecretKind

@@ -226,7 +226,7 @@ async def _weigh(walk: Walk, signal: Signal, move: Move, position: Position | No
         record=await bot.records.strategy_record(signal.strategy),
         newest=await bot.records.newest_signal(account, signal.symbol, signal.strategy),
         policy=bot.risk_policy,
-        profile=_profile(walk, signal),
+        profile=_profile(walk, signal, move),
         now=bot.clock.now(),
         ready=bot.health.readiness(account, bot.clock.monotonic()),
     )
@@ -255,6 +255,9 @@ def _final(walk: Walk, signal: Signal, refusal: Refusal) -> Refusal:
     if refusal.reason is DenyReason.STALE and arrived_fresh and (ready.halted or not ready.reconciled):
         waited = f"{refusal.detail} It waited: {ready.halted or 'our records could not be compared with the venue'}."
         return Refusal(refusal.stage, DenyReason.NOT_RECONCILED, waited, refusal.numbers)
+    if refusal.reason is DenyReason.STALE and arrived_fresh and bot.profile_of(signal.strategy) is None:
+        unknown = f"{refusal.detail} The registry has no strategy {signal.strategy}."
+        return Refusal(refusal.stage, DenyReason.STALE, unknown, refusal.numbers)
     return refusal
 
 
@@ -266,10 +269,21 @@ async def _asked(question: Awaitable[T]) -> T | None:
         return None
 
 
-def _profile(walk: Walk, signal: Signal) -> StrategyProfile:
-    """The strategy's own caps; one that was removed from the registry since may leave the market but not enter it."""
-    profile = walk.bot.profile_of(signal.strategy)
-    return profile or StrategyProfile(signal.strategy, signal.account, frozenset(), sides=frozenset())
+def _profile(walk: Walk, signal: Signal, move: Move) -> StrategyProfile:
+    """The strategy's own caps. One that the registry does not have may leave the market but not enter it.
+
+    It may have been removed since the alert was taken; or it was added, and this process has yet to hear of it: raises
+    Retryable while the signal is fresh. An entry that another alert waits behind, and one that leaves another position,
+    is refused at once: what may leave the market does not wait.
+    """
+    bot = walk.bot
+    profile = bot.profile_of(signal.strategy)
+    if profile is not None:
+        return profile
+    fresh = bot.clock.now() - signal.fired_at <= timedelta(seconds=bot.risk_policy.entry_max_age_s)
+    if move.enters and move is not Move.REVERSE and fresh and not walk.followed:
+        raise Retryable(f"the registry has no strategy {signal.strategy} (yet)")
+    return StrategyProfile(signal.strategy, signal.account, frozenset(), sides=frozenset())
 
 
 # --- stage 5: notify -----------------------------------------------------------------------------------

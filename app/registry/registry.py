@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.domain.errors import BadRegistry
 from app.domain.ids import AccountId, StrategyId
-from app.domain.policy import StrategyProfile
+from app.domain.policy import Proven, SecretKind, StrategyProfile
 from app.pipeline.message.model import Secret
 from app.registry.parse import DEFAULT_ACCOUNT, Entry, parse
 from app.registry.secret_rules import digest, weakness
@@ -47,8 +47,8 @@ class Registry:
         self._checked_at = monotonic()
         self._entries = self._load()
 
-    def authenticate(self, strategy: StrategyId | None, secret: Secret) -> StrategyProfile | None:
-        """The profile of the strategy that this secret proves, or None: an unknown name and a wrong secret look alike.
+    def authenticate(self, strategy: StrategyId | None, secret: Secret) -> Proven | None:
+        """The strategy that this secret proves, or None: an unknown name and a wrong secret look alike.
 
         Every known secret is compared, in constant time, whatever name was given, so timing tells nothing either.
         Without a name the secret alone says which strategy it is.
@@ -56,16 +56,19 @@ class Registry:
         self._refresh()
         given = digest(secret.reveal())
         owner: StrategyId | None = None
+        kind: SecretKind = "current"
         shared = self._shared is not None and hmac.compare_digest(given, self._shared)
         for name, entry in self._entries.items():
-            for known in (entry.current, entry.upcoming):
-                if hmac.compare_digest(given, known or bytes(len(given))) and known is not None:
-                    owner = name
+            current = hmac.compare_digest(given, entry.current or bytes(len(given))) and entry.current is not None
+            upcoming = hmac.compare_digest(given, entry.upcoming or bytes(len(given))) and entry.upcoming is not None
+            if current or upcoming:
+                owner, kind = name, "current" if current else "upcoming"
         if not secret:
             return None
         if owner is not None:
-            return self._entries[owner].profile if strategy in (None, owner) else None
-        return self._shared_profile(strategy) if shared else None
+            return Proven(self._entries[owner].profile, kind) if strategy in (None, owner) else None
+        profile = self._shared_profile(strategy) if shared else None
+        return None if profile is None else Proven(profile, "shared")
 
     def profile(self, strategy: StrategyId) -> StrategyProfile | None:
         """What the strategy may do now; None when it has been removed."""

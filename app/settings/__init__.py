@@ -42,7 +42,8 @@ def load_settings(
     refs = {**in_file, **process}.get("SECRETS_FROM_AWS", "")
     if fetch is not None and refs.strip():
         process |= fetch(_parse({"SECRETS_FROM_AWS": refs})[0].SECRETS_FROM_AWS)
-    given = {name: value for name, value in {**in_file, **process}.items() if value.strip()}  # empty means not set
+    # A value's edges are never meant: a secret that was stored from a file ends in a newline. Empty means not set.
+    given = {name: text for name, value in {**in_file, **process}.items() if (text := value.strip())}
     parsed, unreadable = _parse({name: given[name] for name in NAMES & given.keys()})
     doubtful = [*unknown_names(in_file, process), *weak_secrets(given)]
     wrong = [*unreadable, *contradictions(parsed, trades=trades)]

@@ -43,7 +43,7 @@ def weak_secrets(given: Mapping[str, str]) -> list[str]:
     """Secrets that are placeholders or too short to be secret. Their values are not repeated."""
     found = []
     for name in sorted(_SECRETS & given.keys()):
-        value = given[name].strip()
+        value = given[name]
         if _PLACEHOLDER.search(value):
             found.append(f"{name} is a placeholder: put the real value there, or leave it empty")
         elif len(value) < _SHORTEST.get(name, 0):

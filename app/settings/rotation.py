@@ -40,6 +40,7 @@ class SettingsSource:
         self._trades = trades
         self._values: dict[str, str] = {}  # the newest known; what cannot be read now keeps its last value
         self._strategies = ""
+        self._news: set[str] = set()
         self.problem = ""  # why the newest values are not in force; "" when they are
 
     def first(self) -> Settings:
@@ -70,6 +71,7 @@ class SettingsSource:
         values = self._values | {name: value for name, value in found.items() if name != _STRATEGIES}
         if values == self._values:
             return None
+        self._news |= {name for name in values if values[name] != self._values.get(name)}
         self._values = values
         try:
             settings = load_settings(self._env, self._env_file, fetch=lambda _: values, trades=self._trades)
@@ -81,6 +83,11 @@ class SettingsSource:
             return None
         self.current = settings
         return settings
+
+    def take_news(self) -> list[str]:
+        """The names of the settings whose values have changed since this was last asked."""
+        names, self._news = sorted(self._news), set()
+        return names
 
     def _first(self, refs: Sequence[SecretRef]) -> Mapping[str, str]:
         self._values = dict(self._fetch(refs))

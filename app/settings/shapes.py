@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
@@ -177,4 +177,5 @@ class Settings:
         """Every secret value, for the log's redaction."""
         addresses = [self.database.url, *([self.redis_url] if self.redis_url else [])]
         passwords = [urlsplit(address.get_secret_value()).password for address in addresses]
-        return (*(secret.get_secret_value() for secret in self.given), *(word for word in passwords if word))
+        found = [secret.get_secret_value() for secret in self.given]
+        return (*found, *(spelled for word in passwords if word for spelled in (word, unquote(word))))

@@ -14,7 +14,7 @@ output "kms_key_arn" {
 }
 
 output "backend_config" {
-  description = "Text of backend.hcl for `terraform init -backend-config=backend.hcl`, by environment."
+  description = "Text of dev.hcl and so on for `terraform init -backend-config=dev.hcl`, by environment."
   value = {
     for environment in ["dev", "staging", "prod"] : environment => join("\n", concat(
       [

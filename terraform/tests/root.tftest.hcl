@@ -240,8 +240,13 @@ run "dev_is_cheap_and_plain" {
   }
 
   assert {
-    condition     = startswith(output.migrate_command, "aws ecs run-task --region ap-southeast-2 --cluster tradingbot-dev --task-definition tradingbot-dev-migrate") && strcontains(output.migrate_command, "assignPublicIp=DISABLED")
+    condition     = startswith(output.migrate_command, "aws ecs run-task --region ap-southeast-2 --cluster tradingbot-dev ") && endswith(output.migrate_command, " --task-definition tradingbot-dev-migrate") && strcontains(output.migrate_command, "assignPublicIp=DISABLED")
     error_message = "The migration can be pasted."
+  }
+
+  assert {
+    condition     = strcontains(output.command_line, "--task-definition tradingbot-dev-backup --group operator") && strcontains(output.command_line, "--log-group-name /tradingbot/dev/tasks") && !strcontains(output.command_line, "$$")
+    error_message = "A command of the bot can be run."
   }
 
   assert {
@@ -263,8 +268,8 @@ run "prod_guards_what_it_has" {
   }
 
   assert {
-    condition     = local.waf && local.multi_az && local.nat_per_az && local.deletion_protection && local.cache_replicas == 1
-    error_message = "Firewall, standby, a NAT in each zone, no deletion, a replica."
+    condition     = local.waf && local.multi_az && local.nat_per_az && local.deletion_protection && !local.discard_data && local.cache_replicas == 1
+    error_message = "Firewall, standby, a NAT in each zone, no deletion, data outlives it, a replica."
   }
 
   assert {
@@ -333,8 +338,6 @@ run "refuses" {
     lambda_image    = "tradingbot:lambda"
     intake          = "api"
     settings        = { risk_per_trade = "1" }
-    secrets_version = 0
-    secret_versions = { PASSWORD = 1 }
     secret_key      = "short"
     webhook_secret  = "short"
     encryption_key  = "not hexadecimal"
@@ -343,7 +346,7 @@ run "refuses" {
 
   expect_failures = [
     var.project, var.region, var.trading_mode, var.hosted_zone_id, var.webhook_sources, var.image, var.lambda_image, var.intake,
-    var.settings, var.secrets_version, var.secret_versions, var.secret_key, var.webhook_secret, var.encryption_key, var.api_token,
+    var.settings, var.secret_key, var.webhook_secret, var.encryption_key, var.api_token,
   ]
 }
 
@@ -374,6 +377,54 @@ run "refuses_a_prod_without_standby" {
   expect_failures = [var.features]
 }
 
+run "refuses_to_discard_real_money" {
+  command = plan
+
+  variables {
+    environment    = "prod"
+    trading_mode   = "live"
+    domain_name    = "bot.example.com"
+    hosted_zone_id = "Z0"
+    alarm_email    = "ops@example.com"
+    features       = { deletion_protection = false, discard_data = true }
+  }
+
+  expect_failures = [var.features]
+}
+
+run "unlocked_keeps_its_data" {
+  command = plan
+
+  variables {
+    environment    = "prod"
+    trading_mode   = "live"
+    domain_name    = "bot.example.com"
+    hosted_zone_id = "Z0"
+    alarm_email    = "ops@example.com"
+    features       = { deletion_protection = false }
+  }
+
+  assert {
+    condition     = !local.deletion_protection && !local.discard_data
+    error_message = "Who lifts the lock gives up the backups too."
+  }
+}
+
+run "staging_keeps_its_data" {
+  command = plan
+
+  variables {
+    environment    = "staging"
+    domain_name    = "bot.example.com"
+    hosted_zone_id = "Z0"
+  }
+
+  assert {
+    condition     = !local.deletion_protection && !local.discard_data
+    error_message = "staging can be deleted by mistake, with its backups."
+  }
+}
+
 run "refuses_real_money_outside_prod_and_settings_of_the_stack" {
   command = plan
 
@@ -396,4 +447,46 @@ run "refuses_unknown_environment" {
   }
 
   expect_failures = [var.environment]
+}
+
+run "a_stack_in_its_state" {
+  command = apply
+
+  plan_options {
+    target = [terraform_data.stack]
+  }
+
+  variables {
+    environment = "dev"
+
+    # An apply in a test wants every ephemeral variable.
+    binance_api_key            = ""
+    binance_api_secret         = ""
+    okx_api_key                = ""
+    okx_api_secret             = ""
+    okx_passphrase             = ""
+    openai_api_key             = ""
+    anthropic_api_key          = ""
+    telegram_bot_token         = ""
+    sentry_dsn                 = ""
+    otel_exporter_otlp_headers = ""
+    strategies                 = ""
+  }
+
+  assert {
+    condition     = terraform_data.stack.output == "tradingbot-dev in ap-southeast-2"
+    error_message = "The state does not say which stack it describes."
+  }
+}
+
+run "refuses_the_state_of_another_stack" {
+  command = plan
+
+  variables {
+    environment    = "staging"
+    domain_name    = "bot.example.com"
+    hosted_zone_id = "Z0"
+  }
+
+  expect_failures = [terraform_data.stack]
 }

@@ -21,6 +21,11 @@ NAME = "tradingbot-test"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/tradingbot"
 OLD = f"{REGISTRY}@sha256:{'0' * 64}"
 PARAMETER = "/tradingbot/test/image"
+SERVICES = {
+    "AmazonEC2ContainerServiceV20141113": "ecs",
+    "AmazonEC2ContainerRegistry_V20150921": "ecr",
+    "AmazonSSM": "ssm",
+}
 
 _MANIFEST = {
     "schemaVersion": 2,
@@ -41,6 +46,10 @@ class Play:
     migrate: dict[str, Any] = field(default_factory=lambda: {"exitCode": 0})  # keys of a container
     migrate_ends: bool = True
     rollouts: dict[str, list[str]] = field(default_factory=dict)  # role: states of its next deployments, by question
+    stuck: set[str] = field(default_factory=set)  # roles whose last deployment failed and was not set back by ECS
+    asked: list[tuple[str, dict[str, Any]]] = field(
+        default_factory=list
+    )  # (service.operation, parameters), as they came
     refuse: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # operation: error codes to come
     updates: list[tuple[str, str]] = field(default_factory=list)  # (service, family:revision), as they came
     on_update: Any = None  # called with the service's name
@@ -61,6 +70,8 @@ class Play:
             name, wanted = service["serviceName"], service["taskDefinition"]
             states = self.rollouts.get(name.rpartition("-")[2], [])
             state = states.pop(0) if len(states) > 1 else (states or ["COMPLETED"])[0]
+            if name.rpartition("-")[2] in self.stuck:
+                state = "STUCK"
             one = {"desiredCount": 2, "pendingCount": 0, "runningCount": 2 if state == "COMPLETED" else 1}
             if state == "FAILED":  # the circuit breaker has gone back by itself, and the state is of what was wanted
                 self.rollouts[name.rpartition("-")[2]] = ["COMPLETED"]
@@ -71,8 +82,9 @@ class Play:
                     | {"rolloutStateReason": reason},
                 ]
             else:
+                shown = "FAILED" if state == "STUCK" else state
                 service["deployments"] = [
-                    {"status": "PRIMARY", "taskDefinition": wanted, "rolloutState": state, **one},
+                    {"status": "PRIMARY", "taskDefinition": wanted, "rolloutState": shown, **one},
                 ]
                 if state == "COMPLETED":
                     self._before[name] = wanted
@@ -88,10 +100,13 @@ def proxy(moto: str, play: Play) -> Iterator[str]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
+            service, _, operation = self.headers.get("X-Amz-Target", "").rpartition(".")
+            play.asked.append((f"{SERVICES.get(service, service)}:{operation}", json.loads(body)))
             code = play.refused(operation)
             if code is not None:
                 return self._answer(400, json.dumps({"__type": code, "message": f"{code} by the test"}).encode())
+            if operation == "DescribeTaskDefinition":
+                body = json.dumps(_newest(moto, json.loads(body))).encode()
             headers = {name: value for name, value in self.headers.items() if name != "Content-Length"}
             told = upstream.post(f"{moto}{self.path}", content=body, headers=headers)
             content = told.content
@@ -102,6 +117,7 @@ def proxy(moto: str, play: Play) -> Iterator[str]:
             elif told.status_code == 200 and operation == "UpdateService":
                 asked = json.loads(body)
                 play.updates.append((asked["service"], asked["taskDefinition"].rpartition("/")[2]))
+                play.stuck.discard(asked["service"].rpartition("-")[2])
                 if play.on_update is not None:
                     play.on_update(asked["service"])
             return self._answer(told.status_code, content)
@@ -118,6 +134,16 @@ def proxy(moto: str, play: Play) -> Iterator[str]:
 
     with httpx.Client(trust_env=False, timeout=60) as upstream:
         yield from _served(Handler)
+
+
+def _newest(moto: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """A family alone is its newest active revision to AWS, its newest of all to moto."""
+    family = asked["taskDefinition"]
+    if ":" in family:
+        return asked
+    active = client("ecs", moto).list_task_definitions(familyPrefix=family, status="ACTIVE")["taskDefinitionArns"]
+    newest = max((int(arn.rpartition(":")[2]) for arn in active), default=999_999)
+    return {**asked, "taskDefinition": f"{family}:{newest}"}
 
 
 @contextmanager

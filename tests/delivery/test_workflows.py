@@ -15,7 +15,7 @@ from tests.architecture.skeleton import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PINNED = re.compile(r"^\s*(?:- )?uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
-RUN = re.compile(r"(?P<program>make|deploy/\w+\.sh|\.ci/run)(?P<words>( [a-z0-9-]+| \"\$[A-Z]+\")*)")
+RUN = re.compile(r"(?:exec )?(?P<program>make|deploy/\w+\.sh|\.ci/run)(?P<words>( [a-z0-9-]+| \"\$[A-Z]+\")*)")
 SCRIPTS = sorted((ROOT / "deploy").glob("*.sh"))
 
 
@@ -30,6 +30,11 @@ def jobs() -> list[tuple[str, dict[str, Any]]]:
 
 def steps() -> list[tuple[str, dict[str, Any]]]:
     return [(name, step) for name, job in jobs() for step in job["steps"]]
+
+
+def release_steps() -> list[dict[str, Any]]:
+    found = parsed(ROOT / ".github" / "workflows" / "release.yml")["jobs"]["release"]["steps"]
+    return [{"with": {}, **step} for step in found]
 
 
 def test_there_is_one_for_each_occasion() -> None:
@@ -75,6 +80,46 @@ def test_prod_is_never_reached_by_a_push() -> None:
     where = release["jobs"]["release"]["environment"]
     assert where == "${{ inputs.environment || (github.ref_type == 'tag' && 'staging' || 'dev') }}"
     assert release["jobs"]["release"]["concurrency"] == {"group": f"release-{where}", "cancel-in-progress": False}
+
+
+def test_prod_gets_the_image_of_staging_and_no_other_build() -> None:
+    steps = {step["id"]: step for step in release_steps() if "id" in step}
+    assert steps["push"]["if"] == "inputs.environment != 'prod' && inputs.image == ''"
+    assert steps["promote"]["if"] == "inputs.environment == 'prod' || inputs.image != ''"  # the opposite
+    assert steps["promote"]["env"] == {"IMAGE": "${{ inputs.image }}", "PROMOTE_FROM": "${{ vars.PROMOTE_FROM }}"}
+    roll_out = next(step for step in release_steps() if "release.sh" in step.get("run", ""))
+    for name, value in roll_out["env"].items():
+        assert value == f"${{{{ steps.push.outputs.{name.lower()} || steps.promote.outputs.{name.lower()} }}}}"
+
+
+def test_a_cancelled_rollout_hears_of_it() -> None:
+    """The runner signals the process of the step, not what it has started."""
+    runs = [step for step in release_steps() if "run" in step]
+    assert runs[-2]["run"].startswith("exec deploy/release.sh ")
+    assert "\nexec .venv/bin/tradingbot aws deploy " in (ROOT / "deploy" / "release.sh").read_text()
+    assert (runs[-1]["if"], runs[-1]["run"]) == ("cancelled()", "deploy/set_back.sh")
+
+
+def test_aws_lets_a_job_be_itself_as_long_as_it_asks_for() -> None:
+    asked = next(step["with"]["role-duration-seconds"] for step in release_steps() if "role-to-assume" in step["with"])
+    role = (ROOT / "terraform" / "modules" / "ci" / "main.tf").read_text()
+    given = re.search(r"max_session_duration = (\d+)", role)
+    assert given
+    assert asked <= int(given[1])
+
+
+def test_migrations_are_tried_from_the_release_before() -> None:
+    checkout = parsed(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]["test"]["steps"][0]
+    assert checkout["with"]["fetch-depth"] == 0
+
+
+def test_the_alarm_on_backups_reads_what_a_backup_says() -> None:
+    modules = ROOT / "terraform" / "modules"
+    found = re.search(r'BackupsWritten += "\\"(.+)\\""', (modules / "cloudwatch" / "logs.tf").read_text())
+    assert found
+    assert f'typer.echo(f"{found[1]}: ' in (ROOT / "app" / "commands" / "backup.py").read_text()
+    # With --json it would say something else.
+    assert re.search(r'command += \["backup"\]', (modules / "ecs" / "tasks.tf").read_text())
 
 
 @pytest.mark.parametrize("script", [*SCRIPTS, ROOT / ".ci" / "run"], ids=lambda path: path.name)
@@ -142,7 +187,7 @@ def test_an_image_is_built_scanned_and_pushed(site: Path) -> None:
     (site / "says.json").write_text(json.dumps(says))
     result = ran(site, "push.sh", REPOSITORY, "abc123")
     assert result.returncode == 0, result.stderr
-    assert (site / "output").read_text() == f"image={REPOSITORY}@sha256:{'a' * 64}\n"
+    assert (site / "output").read_text() == f"image={REPOSITORY}@sha256:{'a' * 64}\nrelease=abc123\n"
     order = [" ".join(call[:3]) for call in calls(site)]
     push = order.index("docker push --quiet")
     assert order.index("docker buildx build") < order.index("pip-audit --require-hashes --disable-pip") < push
@@ -167,13 +212,88 @@ def test_an_image_that_was_pushed_already_is_not_pushed_again(site: Path) -> Non
 def test_a_release_asks_the_command(site: Path) -> None:
     env = {"CLUSTER": "c", "URL": "https://bot.example", "IMAGE_PARAMETER": "/p/e/image"}
     assert ran(site, "release.sh", "repo@sha256:1", "abc123", **env).returncode == 0
-    words = (
-        "aws deploy --cluster c --url https://bot.example --parameter /p/e/image --image repo@sha256:1 --release abc123"
-    )
+    where = "--cluster c --url https://bot.example --parameter /p/e/image"
+    words = f"aws deploy --before var/deploy-before {where} --image repo@sha256:1 --release abc123"
     assert calls(site) == [["tradingbot", *words.split()]]
     missing = ran(site, "release.sh", "repo@sha256:1", "abc123", CLUSTER="c")
     assert missing.returncode != 0
     assert "terraform output url" in missing.stderr
+
+
+STAGING = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/tradingbot-staging"
+PROD = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/tradingbot-prod"
+DIGEST = f"sha256:{'c' * 64}"
+
+
+def test_prod_is_given_the_very_image_that_staging_runs(site: Path) -> None:
+    says = {
+        "get-parameter": [f"{STAGING}@{DIGEST}", 0],
+        "--query": ["abc123", 0],
+        "describe-images --repository-name": ["", 254],
+        "imagetools": ["", 0],
+    }
+    (site / "says.json").write_text(json.dumps(says))
+    result = ran(site, "promote.sh", PROD, "", PROMOTE_FROM="/tradingbot/staging/image")
+    copies = [" ".join(call) for call in calls(site) if "imagetools" in call]
+    assert copies == [
+        f"docker buildx imagetools create --prefer-index=false --tag {PROD}:abc123 {STAGING}@{DIGEST}",
+    ]
+    assert result.returncode != 0  # the copy is not there afterwards, says this registry: nothing is deployed
+    assert not (site / "output").exists()
+
+
+@pytest.mark.parametrize("source", [STAGING, PROD], ids=["copied before", "a release to go back to"])
+def test_an_image_that_is_there_is_deployed_as_it_is(site: Path, source: str) -> None:
+    (site / "says.json").write_text(json.dumps({"--query": ["abc123", 0]}))
+    result = ran(site, "promote.sh", PROD, f"{source}@{DIGEST}")
+    assert result.returncode == 0, result.stderr
+    assert (site / "output").read_text() == f"image={PROD}@{DIGEST}\nrelease=abc123\n"
+    assert not [call for call in calls(site) if call[0] == "docker"]
+
+
+@pytest.mark.parametrize(
+    ("image", "tag", "said"),
+    [
+        ("", "abc123", "PROMOTE_FROM"),
+        (f"{STAGING}:latest", "abc123", "NAME@sha256:DIGEST"),
+        (f"{STAGING}@{DIGEST}", "None", "nobody knows which release"),
+    ],
+)
+def test_an_image_that_cannot_be_told_is_refused(site: Path, image: str, tag: str, said: str) -> None:
+    (site / "says.json").write_text(json.dumps({"--query": [tag, 0]}))
+    result = ran(site, "promote.sh", PROD, image)
+    assert result.returncode != 0
+    assert said in result.stderr
+    assert not (site / "output").exists()
+
+
+def test_what_a_killed_rollout_left_is_set_back(site: Path) -> None:
+    (site / "var").mkdir()
+    (site / "var" / "deploy-before").write_text("c-worker arn:worker:1\nc-api arn:api:1\n")
+    (site / "says.json").write_text(json.dumps({"c-worker": ["AccessDenied", 254]}))
+    assert ran(site, "set_back.sh", CLUSTER="c").returncode == 1
+    asked = [" ".join(call[:9]) for call in calls(site)]
+    assert asked == [
+        f"aws ecs update-service --cluster c --service c-{role} --task-definition arn:{role}:1"
+        for role in ("worker", "api")
+    ]
+
+
+def test_nothing_is_set_back_where_nothing_was_left(site: Path) -> None:
+    assert ran(site, "set_back.sh", CLUSTER="c").returncode == 0
+    assert not (site / "calls").exists()
+
+
+@pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform is not installed")
+def test_the_provider_is_fetched_on_a_fresh_checkout(site: Path) -> None:
+    """With the real program, up to its question to the registry, which nobody answers here."""
+    shutil.copytree(ROOT / "terraform", site / "terraform", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+    (site / "bin" / "terraform").unlink()
+    quiet = {"CHECKPOINT_DISABLE": "1", "TF_REGISTRY_DISCOVERY_RETRY": "0", "TF_REGISTRY_CLIENT_TIMEOUT": "1"}
+    result = ran(site, "provider.sh", HOME=str(site), HTTPS_PROXY="http://127.0.0.1:9", NO_COLOR="1", **quiet)
+    said = " ".join(result.stderr.replace("│", " ").split())
+    assert "Mirroring hashicorp/aws" in result.stdout + said, said
+    assert "Module not installed" not in said
 
 
 def test_the_provider_is_named_to_the_next_steps(site: Path) -> None:

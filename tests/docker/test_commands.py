@@ -17,6 +17,8 @@ from tests.docker.test_compose import SECRETS
 from tests.faults.processes import Program, free_port
 from tests.faults.site import FINAL, PATIENCE_S, until
 
+pytestmark = pytest.mark.deploy
+
 
 class Stack:
     """The containers as processes on this machine."""
@@ -25,6 +27,7 @@ class Stack:
         self.folder = folder
         self.ports = {name: str(free_port()) for name in ("app", "worker", "venue")}
         here = {
+            "TMPDIR": str(folder),
             "HOST": "127.0.0.1",
             "DATABASE_URL": database,
             "DATABASE_PASSWORD": "",

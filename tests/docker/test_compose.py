@@ -2,7 +2,7 @@
 
 import json
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import jsonschema
@@ -83,7 +83,19 @@ def test_every_name_is_a_setting() -> None:
     image = {"TRADINGBOT_IMAGE", "RELEASE", "GRAFANA_PASSWORD"}
     asked = {found["name"] for found in VARIABLE.finditer(FILE.read_text())}
     assert asked - NAMES == image - {"RELEASE"}
-    assert not {name for service in ours() for name in environment(service, SECRETS)} - NAMES - image
+    assert not {name for service in ours() for name in environment(service, SECRETS)} - NAMES - image - {"TMPDIR"}
+
+
+@pytest.mark.parametrize("name", ours())
+def test_what_may_be_large_is_written_to_the_volume(name: str) -> None:
+    """A backup is tried on a copy of the database; /tmp is 64 MB of memory."""
+    scratch = PurePosixPath(services()[name]["environment"]["TMPDIR"])
+    (mounted,) = (volume.split(":")[1] for volume in services()[name]["volumes"])
+    assert scratch.is_relative_to(mounted)
+    # A new volume gets what the image has there.
+    made = re.search(r"install --directory --owner 10001 .+", (ROOT / "Dockerfile").read_text())
+    assert made
+    assert str(scratch) in made[0].split()
 
 
 @pytest.mark.parametrize("name", SECRETS)

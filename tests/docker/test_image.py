@@ -46,6 +46,13 @@ def test_the_environment_is_understood() -> None:
     assert names - others - NAMES == {"NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"}
 
 
+def test_the_function_runs_as_whoever_lambda_says() -> None:
+    """Lambda ignores USER, and the state's directory is closed to others."""
+    assert re.search(r"--mode 0750 /var/lib/tradingbot ", stage("runtime"))
+    assert re.findall(r"^WORKDIR (.+)$", stage("lambda"), re.MULTILINE) == ["/opt/tradingbot"]
+    assert re.findall(r"^ENV HOME=(.+)$", stage("lambda"), re.MULTILINE) == ["/tmp"]  # noqa: S108 - the only place
+
+
 @pytest.mark.parametrize("target", ["service", "train"])
 def test_a_target_is_made_from_its_lock(target: str) -> None:
     assert f"image.py requirements-{target}.txt /opt/wheels /opt/tradingbot" in stage(f"build-{target}")

@@ -25,6 +25,9 @@ sys.meta_path.insert(0, Absent())
 """
 
 
+pytestmark = pytest.mark.deploy
+
+
 def without_research(program: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", WITHOUT + program], cwd=ROOT, capture_output=True, text=True, check=False

@@ -14,7 +14,7 @@ import pytest
 from tests.faults.conftest import postgres_site  # noqa: F401 - a fixture
 from tests.faults.judge import all_is_well, entry_orders
 from tests.faults.processes import free_port
-from tests.faults.site import SYMBOLS, TOKEN, App, Site, until
+from tests.faults.site import SYMBOLS, TOKEN, App, Sent, Site, until
 from tests.migrations.rules import breaches
 from tests.migrations.trees import NEXT, TreeProgram, next_release, previous_release
 
@@ -25,6 +25,7 @@ def test_the_next_release_keeps_the_rules() -> None:
     assert not breaches(NEXT)
 
 
+@pytest.mark.deploy
 @pytest.mark.postgres
 async def test_the_schema_changes_while_the_old_release_trades(
     postgres_site: Callable[..., contextlib.AbstractAsyncContextManager[Site]],  # noqa: F811
@@ -63,15 +64,19 @@ async def test_the_schema_changes_while_the_old_release_trades(
         assert len(ends) == len(alerts)
         assert len(entry_orders(await it.ledger())) >= len(SYMBOLS)
         assert await it.books.one("SELECT count(*) FROM alerts WHERE origin IS NULL") == len(alerts)
-        await _could_go_back(it, stack, old_tree)
+        await _could_go_back(it, stack, old_tree, alerts)
 
 
-async def _could_go_back(it: Site, stack: contextlib.AsyncExitStack, old_tree: Path) -> None:
-    """The old release opens the newer schema, and can read all that the new one has written."""
+async def _could_go_back(it: Site, stack: contextlib.AsyncExitStack, old_tree: Path, alerts: list[Sent]) -> None:
+    """The old release reads all that the new one has written, starts on the newer schema, and knows what was taken."""
     replay = TreeProgram(old_tree, "replay", env=it.env, folder=it.folder)
     stack.callback(replay.kill)
     replay.begin()
     assert await replay.ended(60) == 0, replay.said()
+    back = await _loaded(it, stack, old_tree)
+    await _begun(back)
+    await it.send_in_turn(back, alerts)
+    assert {alert.answers[-1] for alert in alerts} == {"duplicate"}
 
 
 async def _loaded(it: Site, stack: contextlib.AsyncExitStack, tree: Path) -> App:

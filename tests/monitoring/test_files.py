@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.adapters.metrics import PrometheusMetrics
+from app.api.webhook import PATH
 from tests.architecture.test_documentation import headings
 from tests.monitoring.files import (
     DASHBOARDS,
@@ -105,6 +106,35 @@ def test_every_series_that_is_asked_for_exists() -> None:
     }
     unknown = {where: set(NAME.findall(text)) - known for where, text in expressions.items()}
     assert not {where: names for where, names in unknown.items() if names}
+
+
+COUNTED = re.compile(r"(?:increase|rate)\((tradingbot_[a-z_]+)(?:\{(.*?)\})?\[")
+MATCHER = re.compile(r'(\w+)(!?=~?)"(.*?)"')
+
+
+def test_what_a_rule_counts_begins_at_zero() -> None:
+    """A series that appears with its first event was never lower: the first outage would raise no alarm."""
+    samples = list(PrometheusMetrics().samples())
+    asked = {found for rule in rules() for found in COUNTED.findall(rule["expr"])}
+    assert len(asked) >= 12
+    missing = [
+        f"{name}{{{label}={value}}}"
+        for name, matchers in asked
+        for label, kind, values in MATCHER.findall(matchers) or [("", "=~", "")]
+        if not kind.startswith("!")
+        for value in values.split("|")
+        if not any(name == seen and re.fullmatch(value, labels.get(label, "")) for seen, labels, _ in samples)
+    ]
+    assert not missing
+
+
+def test_the_door_is_the_route_of_the_webhook() -> None:
+    fresh = {
+        (labels["route"], labels["status"])
+        for name, labels, _ in PrometheusMetrics().samples()
+        if name == "tradingbot_http_seconds_count"
+    }
+    assert fresh == {(PATH, "500"), (PATH, "503")}
 
 
 def test_every_series_of_ours_is_shown_or_watched() -> None:

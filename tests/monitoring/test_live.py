@@ -13,9 +13,10 @@ from tests.e2e.world import World, running_bot
 from tests.monitoring.files import queries
 from tests.monitoring.server import Prometheus, prometheus
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("prometheus") is None, reason="prometheus is not installed (apt: prometheus)"
-)
+pytestmark = [
+    pytest.mark.deploy,
+    pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed (apt: prometheus)"),
+]
 
 # Nothing to show after a few healthy alerts, and rightly so.
 NOTHING = {

@@ -1,7 +1,9 @@
 """Error reports as Sentry gets them, from the real SDK over a loopback server."""
 
+import asyncio
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -93,3 +95,41 @@ async def test_a_sentry_that_is_away_is_nobodys_problem() -> None:
     logging.getLogger("somebody").error("nobody hears")
     await reports.close()
     assert not sentry_sdk.get_client().is_active()
+
+
+@pytest.mark.usefixtures("_logging")
+async def test_while_settings_are_renewed_reports_go_on_whichever_application_ends() -> None:
+    with receiving() as receiver:
+        dsn = f"http://key@127.0.0.1:{receiver.port}/1"
+        old, failed, new = (ErrorReports(dsn, deployment="test", release=name) for name in ("old", "failed", "new"))
+        await old.start()
+        await failed.start()
+        await failed.close()  # it could not be opened: the old one works on
+        logging.getLogger("somebody").error("before the renewal")
+        await new.start()
+        logging.getLogger("somebody").error("after the renewal")
+        await old.close()
+        logging.getLogger("somebody").error("after the old one's end")
+        sent = sorted((event["logentry"]["message"], event["release"]) for event in events(receiver))
+        assert sent == [
+            ("after the old one's end", "new"),
+            ("after the renewal", "new"),
+            ("before the renewal", "old"),
+        ]
+        await new.close()
+        assert not sentry_sdk.get_client().is_active()
+        await new.close()  # twice is no harm
+
+
+@pytest.mark.usefixtures("_logging")
+async def test_what_is_still_to_be_sent_at_the_end_holds_up_nobody(monkeypatch) -> None:
+    """Connections are closed and orders watched meanwhile, in the same event loop."""
+    went_on, waited = threading.Event(), list[bool]()
+    reports = ErrorReports("http://key@127.0.0.1:9/1", deployment="test", release="")
+    await reports.start()
+    monkeypatch.setattr(sentry_sdk.get_client(), "close", lambda **_: waited.append(went_on.wait(10)))
+    ending = asyncio.create_task(reports.close())
+    await asyncio.sleep(0)
+    went_on.set()
+    await ending
+    assert waited == [True]

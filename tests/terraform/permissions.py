@@ -2,11 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from app.cloud.cost_count import Resource
+from tests.terraform.toolchain import ROOT
 
 Resources = Sequence[Resource]
 
@@ -118,3 +120,24 @@ def trust_from_outside_is_bound(resources: Resources) -> Iterator[str]:
         subjects = re.findall(r'"(repo:[^"]*)"', json.dumps(statement.condition))
         if not subjects or any(re.match(r"repo:[^:]*\*|repo:[^:]+:?\*?$", subject) for subject in subjects):
             yield f"{statement.address}: is bound to {', '.join(subjects) or 'no repository'}"
+
+
+WORKFLOWS = ROOT / ".github" / "workflows"
+HOUR = 3600  # what aws-actions/configure-aws-credentials asks for when it is told nothing
+
+
+def sessions_outlast_the_jobs(resources: Resources) -> Iterator[str]:
+    """AWS refuses a job that asks for a longer session than its role allows: nothing is deployed by anybody."""
+    asked = longest_session(sorted(WORKFLOWS.glob("*.y*ml")))
+    for one in resources:
+        by_token = "sts:AssumeRoleWithWebIdentity" in str(one.values.get("assume_role_policy"))
+        allowed = int(one.values.get("max_session_duration") or HOUR)
+        if one.type == "aws_iam_role" and by_token and allowed < asked:
+            yield f"{one.address}: allows sessions of {allowed} s, and a workflow asks for {asked} s"
+
+
+def longest_session(workflows: Iterable[Path]) -> int:
+    """Seconds, the longest of all jobs that sign in."""
+    texts = [path.read_text() for path in workflows]
+    asked = [int(each) for text in texts for each in re.findall(r"role-duration-seconds:\s*[\"']?(\d+)", text)]
+    return max(asked, default=HOUR)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.cloud.cost_count import Resource
+from app.cloud.cost_count import Resource, managed
 from tests.terraform.toolchain import Failed
 
 # What an update of the image may change beside the task definitions, and only in place.
@@ -53,6 +53,35 @@ def image_update(plan: Mapping[str, Any], definitions: int, services: int) -> st
     return (
         f"{len(replaced)} definitions replaced, {len(in_place)} services in place, {len(updated) - len(in_place)} more"
     )
+
+
+def resize(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Variables for one api task and one worker more than planned, and for the other kind of capacity."""
+    told = {name: one.get("value") or {} for name, one in plan["variables"].items()}
+    planned = {one.type + "." + one.name: one.values for one in managed(plan)}
+    api = planned["aws_appautoscaling_target.api"]
+    sizes = {
+        "api_min": api["min_capacity"] + 1,
+        "api_max": api["max_capacity"] + 1,
+        "worker_count": planned["aws_ecs_service.worker"]["desired_count"] + 1,
+    }
+    spot = not told["features"].get("spot", False)
+    return {"sizes": {**told["sizes"], **sizes}, "features": {**told["features"], "spot": spot}}
+
+
+# A resize that leaves one of them alone has not happened.
+RESIZED = {"api": ("aws_ecs_service", "aws_appautoscaling_target"), "worker": ("aws_ecs_service",)}
+
+
+def in_place(plan: Mapping[str, Any]) -> str:
+    """Services and the range of their number are updated, nothing is made or taken away. Raises Failed."""
+    found = changes(plan)
+    wanted = {f"{kind}.{name}" for name, kinds in RESIZED.items() for kind in kinds}
+    missing = {one for one in wanted if not any(change.address.endswith(one) for change in found)}
+    if missing or any(one.how != "update" for one in found):
+        listed = "\n".join(f"{one.how} {one.address}" for one in found) or "nothing"
+        raise Failed(f"a resize is to update {', '.join(sorted(wanted))} in place; it would:\n{listed}")
+    return f"{len(found)} updates in place, nothing replaced"
 
 
 def untouched(before: Iterable[Resource], after: Iterable[Resource]) -> None:

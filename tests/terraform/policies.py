@@ -8,21 +8,41 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
+
+from pydantic import SecretStr
 
 from app.cloud.cost_count import Resource
+from app.settings.environment import Environment
 from tests.terraform import permissions
 
 Resources = Sequence[Resource]
 Policy = Callable[[Resources], Iterator[str]]
 
+
+def secret_fields() -> set[str]:
+    """The settings of the bot that are kept as secrets."""
+    return {
+        name
+        for name, one in Environment.model_fields.items()
+        if SecretStr in (one.annotation, *get_args(one.annotation))
+    }
+
+
 ANYWHERE = {"0.0.0.0/0", "::/0"}
 OPEN_PORTS = {80, 443}
 
+# What looks like a secret by its name, and what the bot keeps as one.
 SECRET_NAMES = re.compile(
-    r"(?:SECRET_KEY|WEBHOOK_SECRET|ENCRYPTION_KEY|API_TOKEN|API_KEY|API_SECRET|PASSPHRASE|BOT_TOKEN|PASSWORD|SENTRY_DSN)$"
+    r"(?:SECRET_KEY|WEBHOOK_SECRET|ENCRYPTION_KEY|TOKEN|API_KEY|API_SECRET|PASSPHRASE|PASSWORD|PRIVATE_KEY|SENTRY_DSN)$"
 )
-PASSWORD_IN_URL = re.compile(r"://[^/\s:@]+:[^/\s:@]+@")
+# Secret for the password that may stand in them alone: PASSWORD_IN_URL judges them.
+URLS = {"DATABASE_URL", "REDIS_URL"}
+SECRET_SETTINGS = secret_fields() - URLS
+PASSWORD_IN_URL = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+# Resource types whose secret is in the state however they are used.
+KEPT_IN_STATE = {"random_password", "tls_private_key", "aws_iam_access_key", "aws_iam_user_login_profile"}
+SECRET_ATTRIBUTES = ("secret_string", "password", "auth_token", "master_password", "passwords", "secret_binary")
 
 
 # --- network -----------------------------------------------------------------------------------------------
@@ -157,22 +177,33 @@ def every_alarm_acts(resources: Resources) -> Iterator[str]:
 def no_secret_is_plain(resources: Resources) -> Iterator[str]:
     for one in resources:
         for name, value in _settings(one):
-            if value and (SECRET_NAMES.search(name) or PASSWORD_IN_URL.search(value)):
+            named = name in SECRET_SETTINGS or SECRET_NAMES.search(name)
+            if value and (named or PASSWORD_IN_URL.search(value)):
                 yield f"{one.address}: {name} is told in plain"
-        for name in ("secret_string", "password", "auth_token", "master_password", "passwords"):
+        for name in SECRET_ATTRIBUTES:
             if one.values.get(name):
                 yield f"{one.address}: {name} is in the state"
+        if one.type in KEPT_IN_STATE or (one.type == "aws_ssm_parameter" and one.values.get("type") == "SecureString"):
+            yield f"{one.address}: keeps a secret in the state"
 
 
 def _settings(one: Resource) -> Iterator[tuple[str, str]]:
-    """The environment of containers and functions."""
-    for container in _containers(one):
+    """What containers and functions are told, also by whom starts a task: name and value."""
+    for container in (*_containers(one), *_overrides(one)):
         for setting in container.get("environment") or ():
             yield setting["name"], str(setting.get("value") or "")
     if one.type == "aws_lambda_function":
         for block in one.values.get("environment") or ():
             for name, value in (block.get("variables") or {}).items():
                 yield name, str(value or "")
+
+
+def _overrides(one: Resource) -> list[Mapping[str, Any]]:
+    """What a schedule or a rule changes in the containers of a task that it starts."""
+    if one.type not in ("aws_scheduler_schedule", "aws_cloudwatch_event_target"):
+        return []
+    told = [one.values.get("input"), *(target.get("input") for target in one.values.get("target") or ())]
+    return [each for text in told if text for each in json.loads(text).get("containerOverrides") or ()]
 
 
 def images_are_pinned(resources: Resources) -> Iterator[str]:
@@ -211,6 +242,7 @@ POLICIES: tuple[Policy, ...] = (
     permissions.writes_name_their_resource,
     permissions.passed_roles_are_named,
     permissions.trust_from_outside_is_bound,
+    permissions.sessions_outlast_the_jobs,
     all_storage_is_encrypted,
     buckets_are_private,
     every_alarm_acts,

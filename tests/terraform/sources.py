@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+VARIABLE = r'^variable "(\w+)" \{\n(.*?)^\}'  # name and body
 SKIP = re.compile(r"#\s*checkov:skip=(\w+):?(.*)")
 
 
@@ -30,10 +31,28 @@ def validations(folder: Path) -> dict[str, int]:
     """Validation blocks by variable."""
     found = {}
     for path in sorted(folder.glob("*.tf")):
-        for name, body in re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', path.read_text(), re.DOTALL | re.MULTILINE):
+        for name, body in re.findall(VARIABLE, path.read_text(), re.DOTALL | re.MULTILINE):
             if blocks := len(re.findall(r"^  validation \{", body, re.MULTILINE)):
                 found[name] = blocks
     return found
+
+
+def ephemeral_variables(folder: Path) -> list[str]:
+    """Variables that go into no plan and no state: the secrets, in the order they are written in."""
+    return [
+        name
+        for path in sorted(folder.glob("*.tf"))
+        for name, body in re.findall(VARIABLE, path.read_text(), re.DOTALL | re.MULTILINE)
+        if re.search(r"^  ephemeral\s*=\s*true$", body, re.MULTILINE)
+    ]
+
+
+def listed(folder: Path, local: str) -> list[str]:
+    """The texts of a local value that is a plain list of them. Raises LookupError when there is none."""
+    for path in sorted(folder.glob("*.tf")):
+        if match := re.search(rf"^  {local}\s*=\s*\[(.*?)\]", path.read_text(), re.DOTALL | re.MULTILINE):
+            return re.findall(r'"([^"]*)"', match.group(1))
+    raise LookupError(f"no list named {local} in {folder}")
 
 
 def refused_variables(folder: Path) -> Iterator[str]:

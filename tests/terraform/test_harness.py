@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from app.cloud.cost import shipped_stacks
 from app.cloud.cost_count import Resource
-from tests.terraform import check, plans, sources, toolchain
+from tests.terraform import check, e2e, plans, sources, toolchain
+from tests.terraform.cycle import Cycle
 from tests.terraform.report import FAILED, PASSED, SKIPPED, Report
 from tests.terraform.toolchain import Failed, Missing, Terraform, Toolchain
 from tests.terraform.variants import SECRETS, VARIANTS, canaries
@@ -48,6 +50,57 @@ def test_an_image_update_replaces_definitions_and_updates_services_in_place() ->
 def test_an_image_update_that_does_more_or_less_is_refused(changes: list[dict]) -> None:
     with pytest.raises(Failed):
         plans.image_update(plan(*changes), definitions=1, services=1)
+
+
+def sized(address: str, **values) -> dict:
+    kind, name = address.split(".")
+    return {"address": f"module.ecs.{address}", "mode": "managed", "type": kind, "name": name, "values": values}
+
+
+def test_a_resize_asks_for_one_more_of_each_and_for_the_other_capacity() -> None:
+    planned = {
+        "variables": {"sizes": {"value": {"api_cpu": 256}}, "features": {"value": {"exec": True}}},
+        "planned_values": {
+            "root_module": {
+                "resources": [
+                    sized("aws_appautoscaling_target.api", min_capacity=2, max_capacity=10),
+                    sized("aws_ecs_service.worker", desired_count=2),
+                ]
+            }
+        },
+    }
+    assert plans.resize(planned) == {
+        "sizes": {"api_cpu": 256, "api_min": 3, "api_max": 11, "worker_count": 3},
+        "features": {"exec": True, "spot": True},
+    }
+    planned["variables"]["features"]["value"]["spot"] = True
+    assert plans.resize(planned)["features"] == {"exec": True, "spot": False}
+
+
+SCALING = change("aws_appautoscaling_target.api", "update")
+WORKER = change("aws_ecs_service.worker", "update")
+
+
+def test_a_resize_updates_in_place() -> None:
+    assert plans.in_place(plan(NEW_SERVICE, WORKER, SCALING)) == "3 updates in place, nothing replaced"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [change("aws_ecs_service.api", "delete", "create"), WORKER, SCALING],
+        [change("aws_ecs_service.api", "create", "delete"), WORKER, SCALING],
+        [NEW_SERVICE, WORKER, SCALING, change("aws_lb.this", "delete")],
+        [NEW_SERVICE, WORKER, SCALING, change("aws_ecs_service.more", "create")],
+        [NEW_SERVICE, SCALING],
+        [WORKER, SCALING],
+        [NEW_SERVICE, WORKER],
+        [],
+    ],
+)
+def test_a_resize_that_replaces_or_does_nothing_is_refused(changes: list[dict]) -> None:
+    with pytest.raises(Failed):
+        plans.in_place(plan(*changes))
 
 
 def test_what_an_image_update_leaves_behind_is_compared() -> None:
@@ -92,6 +145,55 @@ def test_the_variants_are_the_environments_and_the_function() -> None:
     assert [name for name, one in VARIANTS.items() if one.intake == "lambda"] == ["lambda"]
 
 
+def test_only_examples_as_they_stand_are_shipped() -> None:
+    assert [name for name, one in VARIANTS.items() if one.shipped] == ["dev", "staging", "prod"]
+    assert list(shipped_stacks()) == ["dev", "staging", "prod"]
+
+
+def test_a_variant_that_is_not_shipped_is_compared_with_its_state_alone(tmp_path: Path) -> None:
+    def stack(copies: int) -> dict:
+        resources = [sized(f"aws_eip.n{number}") for number in range(copies)]
+        return {"values": {"root_module": {"resources": resources}}}
+
+    def bill(name: str, planned: int, built: int) -> str:
+        home = tmp_path / f"{name}-{planned}-{built}"
+        home.mkdir()
+        cycle = Cycle(VARIANTS[name], _shell(home, "true"), home, "http://127.0.0.1:1")
+        cycle.plan, cycle.state = stack(planned), stack(built)
+        return cycle.compare_bill()
+
+    assert bill("lambda", 2, 2) == "1 quantities"
+    with pytest.raises(Failed, match="billed otherwise"):
+        bill("lambda", 2, 3)
+    with pytest.raises(Failed, match="stacks.json says otherwise"):
+        bill("dev", 2, 2)
+
+
+def test_only_examples_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Planned:
+        """A cycle whose plan was made, and that fails at the apply."""
+
+        def __init__(self, name: str) -> None:
+            self.variant = VARIANTS[name]
+
+        def prepare(self) -> str:
+            return ""
+
+        plan_everything = judge_plan = prepare
+
+        def apply(self) -> str:
+            raise Failed("no")
+
+        def counted(self) -> dict:
+            return {"quantities": {"alb": "9"}, "unpriced": []}
+
+    monkeypatch.setattr(e2e, "STACKS", tmp_path / "stacks.json")
+    e2e.STACKS.write_text('{"prod": {}}')
+    for name in ("lambda", "dev"):
+        e2e.run(Planned(name), Report(), write=True)  # type: ignore[arg-type]
+    assert json.loads(e2e.STACKS.read_text()) == {"dev": {"quantities": {"alb": "9"}, "unpriced": []}, "prod": {}}
+
+
 # --- sources ---------------------------------------------------------------------------------------------
 
 
@@ -101,7 +203,9 @@ def module(tmp_path: Path) -> Path:
     (folder / "tests").mkdir(parents=True)
     (folder / "variables.tf").write_text(
         'variable "cidr" {\n  type = string\n\n  validation {\n    condition = true\n  }\n\n  validation {\n  }\n}\n\n'
-        'variable "free" {\n  type = string\n}\n'
+        'variable "free" {\n  type = string\n}\n\n'
+        'variable "token" {\n  type      = string\n  ephemeral = true\n}\n\n'
+        'locals {\n  ours = [\n    "A", "B",\n    "C",\n  ]\n}\n'
     )
     (folder / "main.tf").write_text(
         'resource "aws_vpc" "this" {\n  #checkov:skip=CKV_AWS_1:it is a price that nobody pays\n'
@@ -118,6 +222,10 @@ def test_sources_are_counted(module: Path, tmp_path: Path) -> None:
     assert sources.folders(tmp_path) == [module]
     assert sources.validations(module) == {"cidr": 2}
     assert list(sources.refused_variables(module)) == ["cidr"]
+    assert sources.ephemeral_variables(module) == ["token"]
+    assert sources.listed(module, "ours") == ["A", "B", "C"]
+    with pytest.raises(LookupError, match="no list named theirs"):
+        sources.listed(module, "theirs")
     assert sources.asserts(module) == 2
     assert sources.skips(tmp_path) == [
         ("modules/vpc/main.tf:2", "it is a price that nobody pays"),

@@ -1,6 +1,7 @@
 """Each policy notices what it is for, and leaves alone what may be."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -35,10 +36,15 @@ def environment(name: str, value: str) -> Resource:
     return task(environment=[{"name": name, "value": value}])
 
 
-def trust(subject: str) -> Resource:
+def trust(subject: str, **values) -> Resource:
     condition = {"StringLike": {"token.actions.githubusercontent.com:sub": subject}}
     statement = {"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition}
-    return made("aws_iam_role", assume_role_policy=json.dumps({"Statement": statement}))
+    return made("aws_iam_role", assume_role_policy=json.dumps({"Statement": statement}), **values)
+
+
+def schedule(name: str, value: str) -> Resource:
+    started = {"containerOverrides": [{"name": "backup", "environment": [{"name": name, "value": value}]}]}
+    return made("aws_scheduler_schedule", target=[{"input": json.dumps(started)}])
 
 
 IMAGE = f"registry.example/bot@sha256:{'a' * 64}"
@@ -149,6 +155,11 @@ SEEDS: list[tuple[Policy, list[Resource], list[Resource]]] = [
         [trust("repo:owner/bot:environment:prod"), trust("repo:owner/bot:ref:refs/heads/main")],
     ),
     (
+        permissions.sessions_outlast_the_jobs,
+        [trust("repo:owner/bot:environment:prod", max_session_duration=60)],
+        [trust("repo:owner/bot:environment:prod", max_session_duration=43200), made("aws_iam_role")],
+    ),
+    (
         policies.all_storage_is_encrypted,
         [made("aws_db_instance", storage_encrypted=False)],
         [made("aws_db_instance", storage_encrypted=True)],
@@ -197,6 +208,23 @@ SEEDS: list[tuple[Policy, list[Resource], list[Resource]]] = [
     ),
     (
         policies.no_secret_is_plain,
+        [environment("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic YTpi")],
+        [environment("OTEL_EXPORTER_OTLP_ENDPOINT", "https://otlp.example.com")],
+    ),
+    (
+        policies.no_secret_is_plain,
+        [environment("REDIS_URL", "rediss://:hunter2@cache:6379/0")],
+        [environment("REDIS_URL", "rediss://cache:6379/0"), environment("X", "http://venue:8002/a?b=c:d@e")],
+    ),
+    (policies.no_secret_is_plain, [schedule("API_TOKEN", "x")], [schedule("LOG_LEVEL", "INFO")]),
+    (
+        policies.no_secret_is_plain,
+        [made("aws_ssm_parameter", type="SecureString", value="x")],
+        [made("aws_ssm_parameter", type="String", value="x")],
+    ),
+    (policies.no_secret_is_plain, [made("random_password")], [made("random_id")]),
+    (
+        policies.no_secret_is_plain,
         [made("aws_lambda_function", environment=[{"variables": {"WEBHOOK_SECRET": "x"}}])],
         [made("aws_lambda_function", environment=[{"variables": {"SECRETS_FROM_AWS": "WEBHOOK_SECRET=arn:x"}}])],
     ),
@@ -229,6 +257,22 @@ def test_each_of_several_breaches_is_told() -> None:
 
 
 SEEDS_OF_TRUST = next(bad for policy, bad, _ in SEEDS if policy is permissions.trust_from_outside_is_bound)
+
+
+def test_every_secret_of_the_bot_is_noticed_in_plain() -> None:
+    told = {name: list(policies.no_secret_is_plain([environment(name, "x")])) for name in policies.SECRET_SETTINGS}
+    assert {"API_TOKEN", "DATABASE_PASSWORD", "OTEL_EXPORTER_OTLP_HEADERS"} <= told.keys()
+    assert [name for name, found in told.items() if not found] == []
+
+
+def test_the_longest_session_of_all_workflows_counts(tmp_path: Path) -> None:
+    short, long = tmp_path / "short.yml", tmp_path / "long.yml"
+    short.write_text("role-duration-seconds: 900\n")
+    long.write_text('role-duration-seconds: 1200\n      role-duration-seconds: "5400" # two\n')
+    assert permissions.longest_session([short, long]) == 5400
+    short.write_text("on: push\n")
+    assert permissions.longest_session([short]) == permissions.HOUR
+    assert list(permissions.WORKFLOWS.glob("release.yml"))
 
 
 def test_every_policy_is_run_and_has_a_seed() -> None:

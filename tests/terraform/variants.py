@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.terraform import sources
+from tests.terraform.toolchain import TERRAFORM
+
 REPOSITORY = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/tradingbot"
 FUNCTION_IMAGE = f"{REPOSITORY}@sha256:{'3' * 64}"
 FIRST_IMAGE = f"{REPOSITORY}@sha256:{'1' * 64}"
@@ -12,23 +15,8 @@ NEXT_IMAGE = f"{REPOSITORY}@sha256:{'2' * 64}"
 DOMAIN = "example.com"
 GITHUB_REPOSITORY = "example/tradingbot"
 
-# Ephemeral variables of the root.
-SECRETS = (
-    "SECRET_KEY",
-    "WEBHOOK_SECRET",
-    "ENCRYPTION_KEY",
-    "API_TOKEN",
-    "BINANCE_API_KEY",
-    "BINANCE_API_SECRET",
-    "OKX_API_KEY",
-    "OKX_API_SECRET",
-    "OKX_PASSPHRASE",
-    "OPENAI_API_KEY",
-    "ANTHROPIC_API_KEY",
-    "TELEGRAM_BOT_TOKEN",
-    "SENTRY_DSN",
-    "STRATEGIES",
-)
+# The names that the root takes in ephemeral variables.
+SECRETS = tuple(name.upper() for name in sources.ephemeral_variables(TERRAFORM))
 
 
 @dataclass(frozen=True)
@@ -39,6 +27,11 @@ class Variant:
     intake: str = "alb"
     domain: bool = True  # HTTPS under DOMAIN, whose zone exists in the account
     features: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it is an example as it stands, whose quantities the package carries (app/cloud/stacks.json)."""
+        return self.name == self.environment
 
     def settings(self, zone: str, *, locked: bool = True) -> dict[str, Any]:
         """What the example leaves to the operator. `zone`: id of DOMAIN's zone; not `locked`: it may be destroyed."""

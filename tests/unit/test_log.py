@@ -195,6 +195,12 @@ def test_a_secret_is_hidden_in_every_spelling_and_short_values_are_not_secrets()
     assert redactor.text("abc") == "abc"
 
 
+def test_a_secret_is_hidden_without_the_edges_it_was_stored_with():
+    redactor = Redactor()
+    redactor.register([" hunter-22\n"])
+    assert redactor.text("the key hunter-22 and hunter-22\n.") == f"the key {HIDDEN} and {HIDDEN}\n."
+
+
 # --- the writer ----------------------------------------------------------------------------------------
 
 

@@ -328,6 +328,27 @@ def test_no_secret_shows_in_a_repr_and_all_are_known_to_the_redactor():
     assert {*secret.values(), "pa55w0rd"} <= set(s.secrets())
 
 
+def test_a_secret_that_was_stored_with_a_newline_is_the_secret_without(tmp_path):
+    """As `--secret-string file://…` leaves it: it would pass every check, and open nothing."""
+    file = tmp_path / ".env"
+    file.write_text('ENCRYPTION_KEY="' + "ab" * 31 + 'cd\n"\n')
+    env = {**LIVE, "BINANCE_API_KEY": f" {KEY}\r\n", "DATABASE_URL": f"{LIVE['DATABASE_URL']}\n"}
+    env |= {"SECRETS_FROM_AWS": "API_TOKEN=token,WEBHOOK_SECRET=hook"}
+    kept = {"API_TOKEN": f"{LIVE['API_TOKEN']}\n", "WEBHOOK_SECRET": "h7" * 22 + "\n"}
+    s = load_settings(env, file, fetch=lambda _: kept)
+    assert s.venue.api_key.get_secret_value() == KEY
+    assert s.server.api_token.get_secret_value() == LIVE["API_TOKEN"]
+    assert s.intake.webhook_secret.get_secret_value() == "h7" * 22
+    assert s.keys.encryption_key.get_secret_value() == "ab" * 31 + "cd"
+    assert not any(value != value.strip() for value in s.secrets())
+    assert "must differ" in problems({**LIVE, "SECRET_KEY": LIVE["API_TOKEN"] + "\n"})
+
+
+def test_a_password_inside_an_address_is_kept_out_of_the_log_in_either_spelling():
+    known = settings(DATABASE_URL="postgresql://bot:p%40ss%2Fword@host/trading").secrets()
+    assert {"p%40ss%2Fword", "p@ss/word"} <= set(known)
+
+
 def test_a_password_of_its_own_joins_the_address_of_the_database():
     s = settings(DATABASE_URL="postgresql://bot@host:5432/trading?sslmode=require", DATABASE_PASSWORD="p@ss/w:rd#1")
     assert s.database.url.get_secret_value() == (

@@ -36,7 +36,7 @@ class Service:
 
     name: str
     task_definition: str  # ARN, with its revision
-    settled: bool  # no other deployment is under way
+    state: str  # IN_PROGRESS while any deployment is under way, FAILED when the last one failed, else COMPLETED
     network: Mapping[str, Any]  # networkConfiguration, for tasks beside it
 
 
@@ -94,7 +94,7 @@ class Cluster:
             Service(
                 name=service["serviceName"],
                 task_definition=service["taskDefinition"],
-                settled=[found.get("rolloutState", "COMPLETED") for found in service["deployments"]] == ["COMPLETED"],
+                state=_state(service["deployments"]),
                 network=service.get("networkConfiguration", {}),
             )
             for service in told
@@ -103,10 +103,12 @@ class Cluster:
 
     def newest(self, family: str) -> str | None:
         """ARN of a family's newest active revision; None when there is no such family."""
-        with _asking(f"for the task definitions of {family}"):
-            told = self._ecs.list_task_definitions(familyPrefix=family, sort="DESC", status="ACTIVE")
-        arns = (str(arn) for arn in told["taskDefinitionArns"])
-        return next((arn for arn in arns if arn.rpartition("/")[2].rpartition(":")[0] == family), None)
+        try:
+            return str(self._described(family)[0]["taskDefinitionArn"])
+        except OperatorError as error:
+            if "Unable to describe task definition" in str(error):  # a ClientException, as much else is
+                return None
+            raise
 
     def image(self, task_definition: str, repository: str) -> str:
         """The image that `register` would replace."""
@@ -178,6 +180,11 @@ class Cluster:
         with _asking(f"to update {service}"):
             self._ecs.update_service(cluster=self.name, service=service, taskDefinition=task_definition)
 
+    def deregister(self, task_definition: str) -> None:
+        """Make it unknown to whatever asks for a family's newest revision. Tasks that run it go on."""
+        with _asking(f"to deregister {task_definition}"):
+            self._ecs.deregister_task_definition(taskDefinition=task_definition)
+
     def remember(self, parameter: str, image: str) -> None:
         """Note the image where terraform looks for it."""
         with _asking(f"to write {parameter}"):
@@ -187,6 +194,14 @@ class Cluster:
         with _asking(f"for {task_definition}"):
             told = self._ecs.describe_task_definition(taskDefinition=task_definition, include=["TAGS"])
         return told["taskDefinition"], told.get("tags", [])
+
+
+def _state(deployments: list[dict[str, Any]]) -> str:
+    """Of a service. What failed and is being replaced by the circuit breaker is under way."""
+    if any(found.get("rolloutState") == "IN_PROGRESS" for found in deployments):
+        return "IN_PROGRESS"
+    wanted = next((found for found in deployments if found["status"] == "PRIMARY"), {})
+    return str(wanted.get("rolloutState", "COMPLETED"))
 
 
 def _theirs(error: Exception) -> bool:

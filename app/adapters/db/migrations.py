@@ -16,7 +16,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from alembic import command
 from app.adapters.db.store import unavailable
@@ -67,6 +67,11 @@ async def change_schema(engine: AsyncEngine, revision: str = "head") -> SchemaCh
             if pause_s is not None:
                 await asyncio.sleep(pause_s)
     raise StorageUnavailable("a table stays in use (a backup? a long query?): nothing was changed, migrate again later")
+
+
+async def upgrade_within(connection: AsyncConnection) -> None:
+    """Bring the schema to what this code expects as a part of the transaction the connection is in."""
+    await connection.run_sync(_run, config(), "head")
 
 
 async def check_schema(engine: AsyncEngine) -> None:

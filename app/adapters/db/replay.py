@@ -6,10 +6,8 @@ body of every alert must still have the hash its AlertAccepted recorded.
 """
 
 import hashlib
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.adapters.db.event_log import recorded
 from app.adapters.db.projections import project
+from app.adapters.db.scratch import database_bytes, scratch_folder
 from app.adapters.db.store import Store, make_engine
 from app.adapters.db.tables import (
     accounts,
@@ -38,6 +37,7 @@ TABLES = (alerts, signals, votes, orders, fills, positions, trades, accounts, re
 _WORKING = frozenset({"body", "received_at", "attempts", "failures_at_claim", "due_at"})
 _PAGE = 500
 _SHOWN = 20
+_SCRATCH_RATE = 0.25  # of the database; an eighth where most alerts were refused: events and bodies stay out
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,13 @@ class ReplayReport:
 async def replay(engine: AsyncEngine) -> ReplayReport:
     """Compare table by table, in one snapshot of the live database.
 
-    Raises ChainBroken for an event that cannot be read, StorageUnavailable when the database does not answer.
+    Raises ChainBroken for an event that cannot be read, OperatorError when the temporary folder is too small,
+    StorageUnavailable when the database does not answer.
     """
-    with tempfile.TemporaryDirectory(prefix="replay-") as folder:
-        url = f"sqlite:///{Path(folder) / 'scratch.db'}"
+    async with Store(engine).read() as connection:
+        needs = int(await database_bytes(connection) * _SCRATCH_RATE)
+    with scratch_folder("replay-", needs) as folder:
+        url = f"sqlite:///{folder / 'scratch.db'}"
         scratch = make_engine(url)
         try:
             async with Store(engine).read(unhurried=True) as live:

@@ -17,12 +17,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.adapters.db import account_state
 from app.adapters.db.chain import row_hash
-from app.adapters.db.migrations import current_revision, head_revision
+from app.adapters.db.event_log import extend_chain, lock_head
+from app.adapters.db.migrations import current_revision, head_revision, upgrade_within
+from app.adapters.db.projections import project
 from app.adapters.db.store import Store
-from app.adapters.db.tables import GENESIS, chain_head, metadata
+from app.adapters.db.tables import GENESIS, chain_head, events, metadata
 from app.adapters.db.types import Exact, utc_text
-from app.domain.errors import OperatorError
+from app.domain.errors import OperatorError, StorageUnavailable
+from app.domain.events import TradingPaused
+from app.domain.ids import account_stream
 from app.domain.money import plain
 
 _PAGE = 1_000
@@ -75,8 +80,8 @@ class Snapshot:
 
     async def head_at(self, seq: int) -> str | None:
         """The hash of an event; None when there is none."""
-        events = self.layouts["events"].table
-        found: str | None = await self._connection.scalar(sa.select(events.c.hash).where(events.c.seq == seq))
+        log = self.layouts["events"].table
+        found: str | None = await self._connection.scalar(sa.select(log.c.hash).where(log.c.seq == seq))
         return found
 
     def _order(self, table: sa.Table) -> list[Any]:
@@ -159,9 +164,38 @@ class Loading:
             ]
             await self._connection.execute(sa.insert(layout.table), rows)
 
-    async def loaded(self) -> Snapshot:
+    @asynccontextmanager
+    async def loaded(self) -> AsyncIterator[Snapshot]:
         """What is there now, before it is committed."""
-        return await Snapshot.on(self._connection)
+        nested = await self._connection.begin_nested()
+        yield await Snapshot.on(self._connection)
+        await nested.rollback()  # closes its cursors: PostgreSQL changes no table that one of ours is open on
+
+    async def upgrade(self) -> None:
+        """Bring the schema to this code's, before the rows are committed: after it no more can be added."""
+        await upgrade_within(self._connection)
+
+    async def pause(self, pause: TradingPaused, at: datetime) -> int:
+        """Record the pause with the rows it is about, unless there is one; how many events that took.
+
+        Nobody can use the rows without it. Call it after `upgrade`. Raises OperatorError for a log that is so damaged
+        that nothing can be written after it.
+        """
+        if (await account_state.load(self._connection, pause.account)).paused:
+            return 0
+        stream = account_stream(pause.account)
+        try:
+            head = await lock_head(self._connection)
+            newest = sa.select(sa.func.max(events.c.version)).where(events.c.stream == stream)
+            version = await self._connection.scalar(newest) or 0
+            written = await extend_chain(self._connection, head, [(stream, version + 1, pause)], at)
+            await project(self._connection, written.recorded)
+        except (sa.exc.IntegrityError, StorageUnavailable) as error:
+            raise OperatorError(
+                "the log in this backup does not end where its head says, so the pause of a restored bot cannot be "
+                "recorded after it: nothing was restored. Take an older backup; --audit FILE writes this one's log"
+            ) from error
+        return len(written.rows)
 
 
 @asynccontextmanager

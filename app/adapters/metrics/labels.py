@@ -23,6 +23,8 @@ TOKENS = frozenset({"input", "output"})
 PROBED = frozenset({"database", "venue"})
 SWITCHES = frozenset({"paused", "killed", "daily_loss", "drawdown", "not_reconciled"})  # what keeps entries away
 MESSAGES = frozenset({"waiting", "undelivered"})
+DOOR = "/webhooks/tradingview"  # the route whose failures lose alerts
+FAILED = frozenset({"500", "503"})
 TRACES = frozenset({"exported", "failed", "dropped"})
 ALARMS = frozenset(
     {

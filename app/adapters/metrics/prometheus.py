@@ -282,6 +282,7 @@ class PrometheusMetrics:
             (self._tokens, models, labels.TOKENS),
             (self._ordered, labels.LEGS, labels.OUTCOMES),
             (self._realised, self._accounts, labels.REALISED),
+            (self._requests, (labels.DOOR,), labels.FAILED),
         ):
             for first, second in product(sorted(firsts), sorted(seconds)):
                 pairs.labels(str(first), second)

@@ -72,7 +72,7 @@ run "two_locks" {
 
   assert {
     condition     = alltrue([for environment, text in output.backend_config : strcontains(text, "use_lockfile   = true") && strcontains(text, "dynamodb_table = \"tradingbot-terraform-lock\"") && strcontains(text, "tradingbot/${environment}/terraform.tfstate")])
-    error_message = "backend.hcl does not lock twice, or mixes environments up."
+    error_message = "The backend file does not lock twice, or mixes environments up."
   }
 }
 
@@ -87,7 +87,7 @@ run "one_lock_is_enough_for_terraform_1_11" {
 
   assert {
     condition     = length(aws_dynamodb_table.lock) == 0 && output.lock_table == null && alltrue([for text in output.backend_config : strcontains(text, "use_lockfile   = true") && !strcontains(text, "dynamodb_table")])
-    error_message = "backend.hcl names a lock table that does not exist."
+    error_message = "The backend file names a lock table that does not exist."
   }
 
   assert {

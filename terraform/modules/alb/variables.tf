@@ -99,7 +99,7 @@ variable "waf" {
 }
 
 variable "mutual_tls" {
-  description = "Null: no client certificates. passthrough: whoever has one shows it to the application. verify: everybody must have one that the trust store's bundle (PEM, in S3) vouches for."
+  description = "Null: no client certificates. passthrough: a certificate that is shown is passed on in a header, which the application does not read; nobody is kept out. verify: everybody without one that the trust store's bundle (PEM, in S3) vouches for is kept out, from the API and the kill switch too."
   type = object({
     mode          = string
     bundle_bucket = optional(string)

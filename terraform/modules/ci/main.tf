@@ -2,6 +2,12 @@
 
 locals {
   issuer = "token.actions.githubusercontent.com"
+
+  # prod is given what staging runs: the same project's repository and note of the image, in this account and region.
+  promoted = var.github.environment == "prod" && endswith(var.name, "-prod") ? [{
+    repository = "${trimsuffix(var.repository_arn, "/${var.name}")}/${trimsuffix(var.name, "prod")}staging"
+    parameter  = replace(var.image_parameter_arn, "/[/]prod[/]/", "/staging/")
+  }] : []
 }
 
 resource "aws_iam_openid_connect_provider" "github" {
@@ -20,7 +26,7 @@ data "aws_iam_openid_connect_provider" "github" {
 resource "aws_iam_role" "deploy" {
   name                 = "${var.name}-deploy"
   description          = "Jobs of ${var.github.repository} in the environment ${var.github.environment}: push an image, roll it out."
-  max_session_duration = 3600
+  max_session_duration = 7200 # the workflow asks for as much: a slow build, then a rollout of up to 30 minutes per service
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -38,13 +44,13 @@ resource "aws_iam_role" "deploy" {
 
 resource "aws_iam_role_policy" "deploy" {
   #checkov:skip=CKV_AWS_290:RegisterTaskDefinition knows no narrower resource; what a new revision may do is bounded by the roles that can be passed
-  #checkov:skip=CKV_AWS_355:RegisterTaskDefinition, DescribeTaskDefinition and GetAuthorizationToken know no narrower resource
+  #checkov:skip=CKV_AWS_355:RegisterTaskDefinition, DeregisterTaskDefinition, DescribeTaskDefinition and GetAuthorizationToken know no narrower resource
   name = "deploy"
   role = aws_iam_role.deploy.id
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         Sid      = "SignInToRegistry"
         Effect   = "Allow"
@@ -64,7 +70,7 @@ resource "aws_iam_role_policy" "deploy" {
       {
         Sid      = "RegisterRevision"
         Effect   = "Allow"
-        Action   = ["ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"]
+        Action   = ["ecs:DeregisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"]
         Resource = "*"
       },
       {
@@ -114,6 +120,19 @@ resource "aws_iam_role_policy" "deploy" {
         Action   = ["ssm:GetParameter", "ssm:PutParameter"]
         Resource = var.image_parameter_arn
       },
-    ]
+      ], flatten([for from in local.promoted : [
+        {
+          Sid      = "TakePromotedImage"
+          Effect   = "Allow"
+          Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer"]
+          Resource = from.repository
+        },
+        {
+          Sid      = "ReadPromotedImage"
+          Effect   = "Allow"
+          Action   = "ssm:GetParameter"
+          Resource = from.parameter
+        },
+    ]]))
   })
 }

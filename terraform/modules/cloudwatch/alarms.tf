@@ -59,7 +59,14 @@ locals {
     },
   )
 
-  below_alarms = {
+  backup_hours = { for name, hours in { backup-missing = var.limits.backup_hours } : name => hours if hours > 0 }
+
+  below_alarms = merge({
+    for name, hours in local.backup_hours : name => {
+      text      = "No backup was written and verified for ${hours} h", namespace = "TradingBot/Logs/${var.deployment}", metric = "BackupsWritten"
+      statistic = "Sum", below = 1, period = 3600, of = hours, missing = "breaching", dimensions = {}
+    }
+    }, {
     db-storage = {
       text      = "Less than 2 GB of database storage left", namespace = "AWS/RDS", metric = "FreeStorageSpace"
       statistic = "Minimum", below = 2147483648, period = 300, of = 1, missing = "notBreaching", dimensions = { DBInstanceIdentifier = var.watched.db_instance_id }
@@ -72,7 +79,7 @@ locals {
       text      = "No alert has come in for ${var.limits.silence_hours} h: is TradingView still sending?", namespace = "TradingBot", metric = "AlertsAccepted"
       statistic = "Sum", below = 1, period = var.limits.silence_hours * 3600, of = 1, missing = "breaching", dimensions = local.bot
     }
-  }
+  })
 }
 
 resource "aws_cloudwatch_metric_alarm" "above" {

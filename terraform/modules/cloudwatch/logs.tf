@@ -2,9 +2,11 @@
 
 locals {
   filters = {
-    LogErrors    = "{ $.level = \"error\" }"
-    SignalsTaken = "{ $.event = \"alert taken\" }"
-    OrdersFilled = "{ $.event = \"alert finished\" && $.state = \"filled\" }"
+    # What `tradingbot backup` prints when the archive was read back from where it belongs.
+    BackupsWritten = "\"backup written and verified\""
+    LogErrors      = "{ $.level = \"error\" }"
+    SignalsTaken   = "{ $.event = \"alert taken\" }"
+    OrdersFilled   = "{ $.event = \"alert finished\" && $.state = \"filled\" }"
   }
 
   queries = {
@@ -25,10 +27,11 @@ resource "aws_cloudwatch_log_metric_filter" "this" {
   pattern        = each.value
 
   metric_transformation {
-    namespace = "TradingBot/Logs/${var.deployment}"
-    name      = each.key
-    value     = "1"
-    unit      = "Count"
+    namespace     = "TradingBot/Logs/${var.deployment}"
+    name          = each.key
+    value         = "1"
+    default_value = "0"
+    unit          = "Count"
   }
 }
 

@@ -23,6 +23,7 @@ resource "aws_sns_topic_policy" "alarms" {
         Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
       },
       {
+        # EventBridge sends the rule as aws:SourceArn (user guide, "Using IAM policy conditions").
         Sid       = "PublishEvents"
         Effect    = "Allow"
         Action    = "sns:Publish"
@@ -56,7 +57,9 @@ resource "aws_cloudwatch_event_rule" "failed_task" {
       lastStatus = ["STOPPED"]
       "$or" = [
         { containers = { exitCode = [{ "anything-but" = [0] }] } },
-        { stopCode = ["TaskFailedToStart"] },
+        # A container that never ran has no exit code at all; what stopped such a task is told by its stop code.
+        { containers = { exitCode = [{ exists = false }] } },
+        { stopCode = [{ "anything-but" = ["EssentialContainerExited"] }] },
       ]
     }
   })

@@ -65,11 +65,12 @@ variable "kms_key_arn" {
 }
 
 variable "limits" {
-  description = "When to say something: hours without any alert taken in, seconds a position may be without its stop, seconds an alert may wait in the spill queue."
+  description = "When to say something: hours without any alert taken in, seconds a position may be without its stop, seconds an alert may wait in the spill queue, hours without a backup (0: say nothing)."
   type = object({
     silence_hours = optional(number, 24)
     naked_s       = optional(number, 5)
     spill_age_s   = optional(number, 60)
+    backup_hours  = optional(number, 26)
   })
   default = {}
 
@@ -86,6 +87,11 @@ variable "limits" {
   validation {
     condition     = var.limits.spill_age_s >= 10 && var.limits.spill_age_s <= 3600
     error_message = "limits.spill_age_s is between 10 and 3600 seconds."
+  }
+
+  validation {
+    condition     = contains(concat([0], range(2, 169)), var.limits.backup_hours)
+    error_message = "limits.backup_hours is a whole number from 2 to 168, or 0: an alarm looks back a week at most."
   }
 }
 

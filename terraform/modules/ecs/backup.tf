@@ -1,4 +1,45 @@
-# The daily backup, before the database's own window.
+# The daily backup, before the database's own window. One that fails is told by the rule on stopped tasks (module cloudwatch);
+# one that the schedule could not even start leaves its request in a queue, and an alarm.
+
+locals {
+  unstarted     = "${var.name}-backup-unstarted"
+  unstarted_arn = "arn:${data.aws_partition.current.partition}:sqs:${local.region}:${data.aws_caller_identity.current.account_id}:${local.unstarted}"
+}
+
+resource "aws_sqs_queue" "unstarted" {
+  name                              = local.unstarted
+  message_retention_seconds         = 14 * 24 * 3600
+  kms_master_key_id                 = var.kms_key_arn
+  kms_data_key_reuse_period_seconds = 300
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "OnlyTls"
+      Effect    = "Deny"
+      Principal = { AWS = "*" }
+      Action    = "sqs:*"
+      Resource  = local.unstarted_arn
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+}
+
+resource "aws_cloudwatch_metric_alarm" "unstarted" {
+  alarm_name          = local.unstarted
+  alarm_description   = "The daily backup could not be started. Why is in the attributes of the message in the queue of this name; take a backup by hand, then purge it."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = local.unstarted }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.alarm_topic_arn]
+  ok_actions          = [var.alarm_topic_arn]
+}
 
 resource "aws_scheduler_schedule" "backup" {
   name                = "${var.name}-backup"
@@ -32,6 +73,10 @@ resource "aws_scheduler_schedule" "backup" {
     retry_policy {
       maximum_retry_attempts       = 3
       maximum_event_age_in_seconds = 3600
+    }
+
+    dead_letter_config {
+      arn = aws_sqs_queue.unstarted.arn
     }
   }
 }
@@ -77,6 +122,19 @@ resource "aws_iam_role_policy" "scheduler" {
         Action    = "kms:Decrypt"
         Resource  = var.kms_key_arn
         Condition = { StringEquals = { "kms:ViaService" = "scheduler.${local.region}.amazonaws.com" } }
+      },
+      {
+        Sid      = "TellWhatDidNotStart"
+        Effect   = "Allow"
+        Action   = "sqs:SendMessage"
+        Resource = local.unstarted_arn
+      },
+      {
+        Sid       = "EncryptWhatIsTold"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = var.kms_key_arn
+        Condition = { StringEquals = { "kms:ViaService" = "sqs.${local.region}.amazonaws.com" } }
       },
     ]
   })

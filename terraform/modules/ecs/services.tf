@@ -12,10 +12,13 @@ resource "aws_ecs_service" "api" {
   enable_execute_command             = var.options.exec
   enable_ecs_managed_tags            = true
   propagate_tags                     = "SERVICE"
+  # Without it another strategy destroys the service before it makes a new one; with it tasks are replaced one by one.
+  force_new_deployment = true
 
+  # A base that follows api_min would make every change of size a deployment.
   capacity_provider_strategy {
     capacity_provider = "FARGATE"
-    base              = var.sizes.api_min
+    base              = 2
     weight            = 1
   }
 

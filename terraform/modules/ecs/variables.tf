@@ -160,7 +160,7 @@ variable "kms_key_arn" {
 }
 
 variable "options" {
-  description = "venue: run the paper exchange. exec: let operators open a shell in a task. arm64: Graviton, for images built for it. spot: api tasks above api_min on spare capacity (never the worker). backup_schedule: UTC."
+  description = "venue: run the paper exchange. exec: let operators open a shell in a task. arm64: Graviton, for images built for it. spot: of the api tasks above two, three of four on spare capacity (never the worker). backup_schedule: UTC."
   type = object({
     venue              = optional(bool, false)
     exec               = optional(bool, false)
@@ -179,6 +179,16 @@ variable "options" {
   validation {
     condition     = can(regex("^(cron|rate)\\(.+\\)$", var.options.backup_schedule))
     error_message = "backup_schedule is cron(…) or rate(…)."
+  }
+}
+
+variable "alarm_topic_arn" {
+  description = "Topic that is told when the daily backup could not be started."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:sns:", var.alarm_topic_arn))
+    error_message = "alarm_topic_arn is the ARN of an SNS topic."
   }
 }
 

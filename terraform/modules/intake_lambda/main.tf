@@ -22,7 +22,7 @@ resource "aws_lambda_function" "this" {
   memory_size                    = var.options.memory_mb
   reserved_concurrent_executions = var.options.concurrency
   kms_key_arn                    = var.kms_key_arn
-  # TradingView hangs up after 3 s and sends again.
+  # TradingView hangs up after 3 s and does not send again: an alert that is being stored then is stored all the same.
   timeout = 10
 
   image_config {
@@ -59,8 +59,8 @@ resource "aws_lambda_function" "this" {
   depends_on = [aws_iam_role_policy.this]
 }
 
-# API Gateway waits for the answer, and TradingView sends again what failed. What anything else invokes without waiting,
-# and fails, lies here.
+# API Gateway waits for the answer, and TradingView sends again what was answered 5xx, but for 504. What anything else
+# invokes without waiting, and fails, lies here.
 resource "aws_sqs_queue" "failed" {
   name                      = "${var.name}-intake-failed"
   kms_master_key_id         = var.kms_key_arn
@@ -128,17 +128,46 @@ resource "aws_apigatewayv2_stage" "this" {
   }
 }
 
-# An alert that is answered 5xx three times over is lost: TradingView gives up.
+# TradingView sends again after a 5xx (three times, 5 s apart): time to look before an alert is lost.
 resource "aws_cloudwatch_metric_alarm" "errors" {
   alarm_name          = "${var.name}-intake-5xx"
-  alarm_description   = "The intake has answered more than 3 requests in 5 minutes with 5xx"
+  alarm_description   = "The intake has answered a request with 5xx: TradingView sends such an alert three times more, then it is lost"
   namespace           = "AWS/ApiGateway"
   metric_name         = "5xx"
   dimensions          = { ApiId = aws_apigatewayv2_api.this.id }
   statistic           = "Sum"
   comparison_operator = "GreaterThanThreshold"
-  threshold           = 3
+  threshold           = 0
   period              = 300
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.alarm_topic_arn]
+  ok_actions          = [var.alarm_topic_arn]
+}
+
+# What it does not send again: too many at once (429), and a gateway that waited in vain (504).
+resource "aws_cloudwatch_log_metric_filter" "lost" {
+  name           = "${var.name}-intake-lost"
+  log_group_name = aws_cloudwatch_log_group.access.name
+  pattern        = "{ $.status = \"429\" || $.status = \"504\" }"
+
+  metric_transformation {
+    namespace = "TradingBot/Intake"
+    name      = "${var.name}-lost"
+    value     = "1"
+    unit      = "Count"
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "lost" {
+  alarm_name          = "${var.name}-intake-lost"
+  alarm_description   = "The intake has answered 429 or 504, which TradingView does not send again: an alert is lost. The access log says which sender"
+  namespace           = aws_cloudwatch_log_metric_filter.lost.metric_transformation[0].namespace
+  metric_name         = aws_cloudwatch_log_metric_filter.lost.metric_transformation[0].name
+  statistic           = "Sum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = 60
   evaluation_periods  = 1
   treat_missing_data  = "notBreaching"
   alarm_actions       = [var.alarm_topic_arn]

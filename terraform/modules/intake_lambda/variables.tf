@@ -82,12 +82,12 @@ variable "kms_key_arn" {
 }
 
 variable "options" {
-  description = "memory_mb buys CPU too (1769 is one core). concurrency is reserved: as many at a time, no more. rate and burst are requests a second that are let through."
+  description = "memory_mb buys CPU too (1769 is one core). concurrency is reserved: as many at a time, no more; -1 reserves none, for AWS refuses it where the account's quota is small (10 in a new account). rate and burst are requests a second that are let through; what is above gets 429, which TradingView does not send again."
   type = object({
     memory_mb          = optional(number, 1024)
-    concurrency        = optional(number, 10)
-    rate               = optional(number, 20)
-    burst              = optional(number, 40)
+    concurrency        = optional(number, -1)
+    rate               = optional(number, 200)
+    burst              = optional(number, 400)
     arm64              = optional(bool, false)
     log_retention_days = optional(number, 365)
   })
@@ -99,8 +99,8 @@ variable "options" {
   }
 
   validation {
-    condition     = var.options.concurrency >= 1 && var.options.rate >= 1 && var.options.burst >= var.options.rate
-    error_message = "options.concurrency and rate are at least 1, burst at least rate."
+    condition     = (var.options.concurrency == -1 || var.options.concurrency >= 1) && var.options.rate >= 1 && var.options.burst >= var.options.rate
+    error_message = "options.concurrency is -1 (none reserved) or at least 1, rate at least 1, burst at least rate."
   }
 }
 

@@ -27,10 +27,16 @@ resource "aws_db_parameter_group" "this" {
     value = "1"
   }
 
-  # Schema changes and slow statements; never all of them, whose parameters hold what users sent.
+  # Schema changes and slow statements; never all of them.
   parameter {
     name  = "log_statement"
     value = "ddl"
+  }
+
+  # Their parameters hold what users sent: not even those of a slow one go to the log.
+  parameter {
+    name  = "log_parameter_max_length"
+    value = "0"
   }
 
   parameter {
@@ -113,9 +119,9 @@ resource "aws_db_instance" "this" {
   apply_immediately          = !var.protected
 
   deletion_protection       = var.protected
-  skip_final_snapshot       = !var.protected
-  final_snapshot_identifier = var.protected ? "${var.name}-final-${substr(terraform_data.life.id, 0, 8)}" : null
-  delete_automated_backups  = !var.protected
+  skip_final_snapshot       = !var.keep_data
+  final_snapshot_identifier = var.keep_data ? "${var.name}-final-${substr(terraform_data.life.id, 0, 8)}" : null
+  delete_automated_backups  = !var.keep_data
   copy_tags_to_snapshot     = true
 
   performance_insights_enabled          = true

@@ -73,7 +73,13 @@ variable "multi_az" {
 }
 
 variable "protected" {
-  description = "For data that must not be lost: no deletion before protection is taken away, a final snapshot and kept backups, changes only in the maintenance window."
+  description = "No deletion before protection is taken away; changes only in the maintenance window."
+  type        = bool
+  default     = true
+}
+
+variable "keep_data" {
+  description = "Deletion leaves a final snapshot and the automatic backups of the last days."
   type        = bool
   default     = true
 }

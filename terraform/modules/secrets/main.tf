@@ -9,7 +9,7 @@ locals {
   names = toset([
     "SECRET_KEY", "WEBHOOK_SECRET", "ENCRYPTION_KEY", "API_TOKEN",
     "BINANCE_API_KEY", "BINANCE_API_SECRET", "OKX_API_KEY", "OKX_API_SECRET", "OKX_PASSPHRASE",
-    "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "TELEGRAM_BOT_TOKEN", "SENTRY_DSN",
+    "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "TELEGRAM_BOT_TOKEN", "SENTRY_DSN", "OTEL_EXPORTER_OTLP_HEADERS",
   ])
   all_names = setunion(local.names, ["STRATEGIES"]) # STRATEGIES: the text of strategies.yaml, read by another path
 
@@ -82,10 +82,19 @@ resource "aws_secretsmanager_secret" "this" {
   recovery_window_in_days = var.recovery_window_days
 }
 
+# The first value, written once. Later ones come from people and from `aws secretsmanager put-secret-value`: Terraform,
+# which does not know them and mostly runs without any value exported, would put a blank in their place.
 resource "aws_secretsmanager_secret_version" "this" {
   for_each = local.all_names
 
   secret_id                = aws_secretsmanager_secret.this[each.key].id
   secret_string_wo         = try(length(trimspace(var.values[each.key])) > 0, false) ? var.values[each.key] : " "
-  secret_string_wo_version = var.values_version + lookup(var.value_versions, each.key, 0)
+  secret_string_wo_version = 1
+  # Secrets Manager clears away old versions that have no label. Were this one gone, it would be written again.
+  version_stages = ["AWSCURRENT", "FIRST"]
+
+  lifecycle {
+    # A newer value takes AWSCURRENT along, and it must not be fetched back.
+    ignore_changes = [secret_string_wo_version, version_stages]
+  }
 }

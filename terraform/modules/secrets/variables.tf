@@ -19,7 +19,7 @@ variable "prefix" {
 }
 
 variable "values" {
-  description = "Secret values by name (SECRET_KEY, WEBHOOK_SECRET, …, STRATEGIES). Written to Secrets Manager and nowhere else; one that is not given is stored as one blank, which the application takes as not set."
+  description = "Secret values by name (SECRET_KEY, WEBHOOK_SECRET, …, STRATEGIES). Written to Secrets Manager once, when the secret is made, and nowhere else; one that is not given is stored as one blank, which the application takes as not set."
   type        = map(string)
   default     = {}
   ephemeral   = true
@@ -33,33 +33,6 @@ variable "values" {
   validation {
     condition     = alltrue([for value in values(var.values) : value == null ? true : length(value) <= 65536])
     error_message = "A secret is at most 65536 characters."
-  }
-}
-
-variable "values_version" {
-  description = "Raise it to write every secret again with the values given in that run: all of them must be given then."
-  type        = number
-  default     = 1
-
-  validation {
-    condition     = var.values_version >= 1 && floor(var.values_version) == var.values_version
-    error_message = "values_version is a whole number from 1 on."
-  }
-}
-
-variable "value_versions" {
-  description = "Raise the number of one name to write that secret alone again, for example { OPENAI_API_KEY = 1 }; the others stay as they are."
-  type        = map(number)
-  default     = {}
-
-  validation {
-    condition     = length(setsubtract(keys(var.value_versions), local.all_names)) == 0
-    error_message = "value_versions hold a name that is none of the application's secrets: see the list in this module's README."
-  }
-
-  validation {
-    condition     = alltrue([for version in values(var.value_versions) : version >= 0 && floor(version) == version])
-    error_message = "value_versions are whole numbers from 0 on."
   }
 }
 

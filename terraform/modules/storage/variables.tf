@@ -52,7 +52,7 @@ variable "backup_lock_days" {
 }
 
 variable "spill_visibility_timeout_s" {
-  description = "Seconds that a received alert is hidden from other workers: longer than one alert may take, shorter than its use."
+  description = "Seconds that a received alert is hidden from other workers when the receiver names none. The workers name 20 and prolong it while they hold an alert."
   type        = number
   default     = 60
 
@@ -63,13 +63,13 @@ variable "spill_visibility_timeout_s" {
 }
 
 variable "spill_max_receives" {
-  description = "Times that an alert is handed out before it moves to the dead-letter queue; with the visibility timeout, how long the database may be down."
+  description = "Times that an alert is handed out before it moves to the dead-letter queue. Only one that cannot be read uses them up, and meanwhile holds up those behind it: about 2 s each. While the database is away the workers hold what they have and receive nothing, so an outage uses none."
   type        = number
   default     = 20
 
   validation {
-    condition     = var.spill_max_receives >= 3 && var.spill_max_receives <= 1000 && floor(var.spill_max_receives) == var.spill_max_receives
-    error_message = "spill_max_receives is a whole number from 3 to 1000."
+    condition     = var.spill_max_receives >= 10 && var.spill_max_receives <= 1000 && floor(var.spill_max_receives) == var.spill_max_receives
+    error_message = "spill_max_receives is a whole number from 10 to 1000: a worker that is replaced hands an alert back, which is no fault of the alert."
   }
 }
 

@@ -1,4 +1,7 @@
-"""`tradingbot serve` with a spill queue, while its database is away: what was answered 202 is worked on afterwards."""
+"""`tradingbot serve` with a spill queue, while its database is away: what was answered 202 is worked on afterwards.
+
+Whole processes under a time limit: `make test-deploy` runs them.
+"""
 
 import json
 import time
@@ -10,12 +13,12 @@ import pytest
 
 from app.adapters.aws.spill import SpillSender
 from tests.aws.server import CREDENTIALS
-from tests.faults.site import Sent, Site, site_on
+from tests.faults.site import Sent, Site, site_on, until
 from tests.integration.aws.conftest import Queue
 from tests.integration.db.cases import an_alert
 from tests.integration.db.proxy import Proxy
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.deploy]
 HANGS_UP_S = 3.0  # TradingView
 
 
@@ -69,3 +72,24 @@ async def test_alerts_of_an_outage_are_worked_on_by_the_rules_of_when_they_came(
     app.program.terminate()
     assert await app.program.ended(25) == 0
     assert time.monotonic() - began < 25
+
+
+async def test_a_process_that_starts_while_its_database_is_away_takes_alerts_in(site: Site, proxy: Proxy) -> None:
+    assert (await site.command("migrate"))[0] == 0
+    await proxy.stop()
+    app = await site.start(ready=False, migrate=False)
+
+    async def spilling() -> bool:
+        assert app.program.running, app.program.said()[-3000:]
+        return (await app.get("/health") or {}).get("status") == "spilling"
+
+    await until("it takes alerts in", spilling)
+    entry = site.alert("BTCUSDT", "long")
+    await app.post(entry)
+    assert entry.answers == ["accepted"]
+    await proxy.start()
+    await app.ready()
+    assert (await app.get("/health"))["status"] == "ok"
+    assert (await app.finished(entry))["state"] == "filled"
+    app.program.terminate()
+    assert await app.program.ended(25) == 0

@@ -2,26 +2,47 @@
 
 import asyncio
 import json
+import os
 import random
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
+from app.adapters.db import migrations
 from app.adapters.db.database import Database
 from app.adapters.db.tables import metadata
 from app.archive.sealing import CHUNK_BYTES
 from app.archive.shelf import archive_name
+from app.commands.restore import SCRATCH_TIMES
 from tests.fakes import FakeClock
 from tests.integration.backup.conftest import KEY, Filled
 from tests.integration.backup.filled import long_history
+from tests.migrations.trees import NEXT, ROOT
 
 OTHER_KEY = "5a" * 32
+# The last thing a killed restore did was to commit its rows.
+KILLED = """
+import os, signal, sys
+from app.commands import restoring
+async def killed(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+restoring.verify_chain = killed
+from app.cli import main
+main()
+"""
 
 
 def rows(url: str, query: str) -> list[tuple[object, ...]]:
@@ -118,6 +139,28 @@ def test_only_the_newest_are_kept(sqlite_filled: Filled, tmp_path: Path) -> None
     assert len(newest["removed"]) == 1
 
 
+def test_an_alarm_can_watch_backups(sqlite_filled: Filled, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").touch()
+
+    def night(place: str, code: int, **env: str) -> list[dict[str, Any]]:
+        caplog.clear()
+        sqlite_filled.run("backup", "--to", place, code=code, **{"LOG_JSON": "true"} | env)
+        return [dict(record.msg) for record in caplog.records if isinstance(record.msg, dict)]
+
+    [written] = night("kept", 0)
+    stored = next((tmp_path / "kept").glob("*.tbarchive"))
+    assert (written["event"], written["level"], written["events"]) == ("backup written", "info", sqlite_filled.events)
+    assert (written["bytes"], written["sound"]) == (stored.stat().st_size, True)
+    [failed] = night("file/x", 2)
+    assert (failed["event"], failed["level"]) == ("backup failed", "error")
+    assert "file" in failed["why"]
+    sqlite_filled.do("UPDATE events SET data = replace(data, 'BTCUSDT', 'ETHUSDT') WHERE seq = 3")
+    written, unsound = night("kept", 1)
+    assert (written["event"], written["sound"]) == ("backup written", False)
+    assert (unsound["event"], unsound["level"], unsound["broken_at"]) == ("audit log is not sound", "error", 3)
+    assert night("file/x", 2, LOG_JSON="false") == []  # a person reads it in the command's last line
+
+
 # --- what is refused -------------------------------------------------------------------------------------
 
 
@@ -173,6 +216,48 @@ def test_an_archive_of_a_later_schema_is_left_to_its_release(sqlite_filled: Fill
     assert "has schema 0099, which this release does not know: restore it with release 9.1" in said
 
 
+def test_a_proof_that_does_not_fit_is_not_begun(
+    sqlite_filled: Filled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows_bytes = sqlite_filled.data("backup", "--to", "kept")["plain_bytes"]
+    assert rows_bytes > 5_000
+    free = rows_bytes * SCRATCH_TIMES
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free - 1))
+    said = sqlite_filled.run("restore", "kept/latest", "--verify", code=2).output
+    assert "a scratch database needs about" in said
+    assert "TMPDIR" in said
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=20_000))
+    assert "TMPDIR" in sqlite_filled.run("replay", code=2).output
+    new = f"sqlite:///{tmp_path / 'new.db'}"
+    said = sqlite_filled.run("restore", "kept/latest", "--into", new, code=2).output
+    assert "restored and paused, but not proven" in said
+    assert rows(new, PAUSED) == [(1,)]
+
+
+@pytest.mark.parametrize("words", [("restore", "kept/latest", "--verify"), ("replay",)])
+def test_a_disk_that_fills_up_is_said(
+    sqlite_filled: Filled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    sqlite_filled.run("backup", "--to", "kept")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "small"))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # what it found before
+    (tmp_path / "small").mkdir()
+
+    def small(connection: Any, _record: object) -> None:
+        [_, _, file] = connection.execute("PRAGMA database_list").fetchone()
+        if "scratch" in file:
+            connection.execute("PRAGMA max_page_count = 20")  # SQLite's own error, without a disk to fill
+
+    sa.event.listen(sa.pool.Pool, "connect", small)
+    try:
+        said = sqlite_filled.run(*words, code=2).output
+    finally:
+        sa.event.remove(sa.pool.Pool, "connect", small)
+    assert f"{tmp_path / 'small'} is full" in said
+    assert "TMPDIR" in said
+    assert not list((tmp_path / "small").iterdir())
+
+
 # --- what is found ---------------------------------------------------------------------------------------
 
 
@@ -202,6 +287,70 @@ def test_a_restore_that_breaks_off_leaves_nothing_and_can_be_begun_again(
     assert rows(new_url, "SELECT seq FROM chain_head") == [(0,)]
     address.write_bytes(whole)
     assert source.data("restore", str(address), "--into", new_url)["events"] == source.events
+
+
+def test_a_restore_that_is_killed_after_its_commit_leaves_a_bot_that_is_paused(
+    sqlite_filled: Filled, tmp_path: Path
+) -> None:
+    address = sqlite_filled.data("backup", "--to", "kept")["address"]
+    new = Filled(f"sqlite:///{tmp_path / 'new.db'}", 0)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", KILLED, "restore", address, "--into", new.url]
+    killed = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert rows(new.url, "SELECT paused FROM accounts") == [(1,)]
+    assert rows(new.url, "SELECT seq, type FROM events ORDER BY seq DESC LIMIT 1") == [
+        (sqlite_filled.events + 1, "TradingPaused")
+    ]
+    new.run("verify")
+    new.run("replay")
+
+
+def test_a_backup_of_an_older_schema_becomes_usable_in_one_step(
+    filled: Filled, new_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = filled.data("backup", "--to", "kept")["address"]
+    head = migrations.head_revision()
+    shutil.copytree(ROOT / "alembic", tmp_path / "next" / "alembic")
+    (tmp_path / "next" / "alembic" / "versions" / "9999_next.py").write_text(NEXT.format(head=head))
+    monkeypatch.setattr(migrations, "_CHECKOUT", tmp_path / "next")
+
+    seen: list[object] = []
+
+    async def looked(*_: object) -> None:
+        seen.extend([*rows(new_url, "SELECT version_num FROM alembic_version"), *rows(new_url, PAUSED)])
+        raise KeyboardInterrupt  # whatever ends it there
+
+    monkeypatch.setattr("app.commands.restoring.verify_chain", looked)
+    filled.run("restore", address, "--into", new_url, code=130)
+    assert seen == [("9999",), (1,)]
+
+
+PAUSED = "SELECT count(*) FROM accounts WHERE paused"
+
+
+@pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"head": "0" * 64}, {"events": 1}])
+def test_what_its_note_does_not_vouch_for_is_not_restored(
+    sqlite_filled: Filled, tmp_path: Path, change: dict[str, object]
+) -> None:
+    address = sqlite_filled.data("backup", "--to", "kept")["address"]
+    note = Path(f"{address}.json")
+    note.write_text(json.dumps(json.loads(note.read_text()) | change))
+    new = f"sqlite:///{tmp_path / 'new.db'}"
+    assert "the note beside it" in sqlite_filled.run("restore", address, "--into", new, code=1).output
+    assert rows(new, "SELECT count(*) FROM alerts") == [(0,)]
+    assert rows(new, "SELECT seq FROM chain_head") == [(0,)]
+
+
+def test_a_log_that_nothing_can_be_written_after_is_not_restored(sqlite_filled: Filled, tmp_path: Path) -> None:
+    """Its rows could not be paused."""
+    sqlite_filled.do("UPDATE chain_head SET seq = 3")
+    address = sqlite_filled.data("backup", "--to", "kept", code=1)["address"]
+    new = f"sqlite:///{tmp_path / 'new.db'}"
+    said = sqlite_filled.run("restore", address, "--into", new, code=2).output
+    assert "nothing was restored" in said
+    assert rows(new, "SELECT count(*) FROM alerts") == [(0,)]
+    assert sqlite_filled.data("restore", address, "--verify", code=1)["chain_ok"] is False
 
 
 async def _long(source: Filled) -> None:

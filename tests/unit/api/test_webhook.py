@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from app.domain.alert import Alert
 from app.domain.errors import StorageUnavailable
 from app.domain.signal import Signal
+from app.log import Redactor
 from app.pipeline.alert import signal_from
 from app.ports import PutResult
 from app.registry import add_strategy, finish_rotation, rotate
@@ -343,3 +344,15 @@ async def test_every_answer_is_counted(world: World) -> None:
         metrics = (await client.get("/metrics")).text
     assert 'tradingbot_webhook_answers_total{preset="native",status="202"} 1.0' in metrics
     assert 'tradingbot_webhook_answers_total{preset="",status="422"} 1.0' in metrics
+
+
+async def test_it_is_known_which_secret_is_still_in_use(world: World) -> None:
+    async with world.client() as client:
+        with capture_logs() as logs:
+            await client.post(WEBHOOK, content=native())
+        metrics = (await client.get("/metrics")).text
+    taken = [line for line in logs if line["event"] == "alert taken"]
+    assert [(line["strategy"], line["proven_by"]) for line in taken] == [("supertrend-btc-1h", "shared")]
+    assert 'tradingbot_webhook_secrets_total{secret="shared"} 1.0' in metrics
+    assert 'tradingbot_webhook_secrets_total{secret="current"} 0.0' in metrics
+    assert Redactor().value(taken[0]) == taken[0]

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import socket
 import threading
 
 import pytest
 
 from app.adapters.db.database import Database
 from app.adapters.db.migrations import head_revision
+from app.commands import migrate as command
 from tests.fakes import FakeClock
 
 
@@ -52,6 +54,15 @@ def test_no_database_is_said_and_can_be_tried_again(run, tmp_path):
     assert result.exit_code == 1
     assert result.stderr.startswith("tradingbot: ")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_server_that_never_answers_is_not_waited_for_as_long_as_a_lock(run, monkeypatch):
+    """A security group that drops packets: the migrate task of a deploy must end, and say why."""
+    monkeypatch.setattr(command, "CONNECT_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        result = run("migrate", DATABASE_URL=f"postgresql://nobody@127.0.0.1:{mute.getsockname()[1]}/none")
+    assert result.exit_code == 1
+    assert "the database does not answer within 0.3 s: nothing was changed" in result.stderr
 
 
 @pytest.mark.parametrize("words", [("migrate",), ("migrate", "--json")])

@@ -26,8 +26,9 @@ def test_add_shows_the_secret_once_and_a_message_that_carries_it(run):
     message = json.loads(result.stdout[result.stdout.index("{\n") :])
     assert result.stdout.count(message["secret"]) == 2  # alone, and in the message
     assert message["secret"] not in FILE.read_text()
-    profile = registry().authenticate(StrategyId("st-btc"), Secret(message["secret"]))
-    assert profile is not None
+    proven = registry().authenticate(StrategyId("st-btc"), Secret(message["secret"]))
+    assert proven is not None
+    profile = proven.profile
     assert (sorted(profile.symbols), str(profile.max_notional)) == (["BTCUSDT", "ETHUSDT"], "500.5")
 
 

@@ -45,8 +45,9 @@ def test_the_first_strategy_makes_the_file_for_its_owner_alone(path: Path) -> No
     assert secret not in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [item.name for item in path.parent.iterdir()] == [path.name]
-    profile = opened(path).authenticate(StrategyId("mine"), Secret(secret))
-    assert profile is not None
+    proven = opened(path).authenticate(StrategyId("mine"), Secret(secret))
+    assert proven is not None
+    profile = proven.profile
     assert profile.symbols == {"BTCUSDT"}
     assert profile.max_leverage == 3
 

@@ -33,8 +33,8 @@ def world(tmp_path: Path) -> World:
 
 
 def who(registry: Registry, name: str | None, secret: str) -> str | None:
-    profile = registry.authenticate(StrategyId(name) if name else None, Secret(secret))
-    return profile.strategy if profile else None
+    proven = registry.authenticate(StrategyId(name) if name else None, Secret(secret))
+    return proven.profile.strategy if proven else None
 
 
 def test_only_the_right_secret_under_the_right_name(world: World) -> None:
@@ -80,8 +80,9 @@ def test_outside_paper_mode_a_strategy_must_be_in_the_file(world: World) -> None
 
 def test_in_paper_mode_the_shared_secret_is_enough(world: World) -> None:
     registry = world.registry(paper=True, shared="paper-secret")
-    profile = registry.authenticate(StrategyId("new"), Secret("paper-secret"))
-    assert profile is not None
+    proven = registry.authenticate(StrategyId("new"), Secret("paper-secret"))
+    assert proven is not None
+    profile = proven.profile
     assert (profile.strategy, profile.account, profile.symbols) == ("new", "main", frozenset())
     assert registry.profile(StrategyId("new")) == profile
     assert who(registry, None, "paper-secret") == DEFAULT_STRATEGY
@@ -150,6 +151,20 @@ def test_a_rotation_needs_no_restart(world: World) -> None:
     finish_rotation(world.path, "a")
     world.clock.advance(1)
     assert (who(registry, "a", old), who(registry, "a", new)) == (None, "a")
+
+
+def test_it_says_which_secret_it_was(world: World) -> None:
+    """Without that nobody knows when a rotation can be finished."""
+    old = add_strategy(world.path, "a", [])
+    new = rotate(world.path, "a")
+    registry = world.registry(paper=True, shared="paper-secret")
+    found = [registry.authenticate(None, Secret(given)) for given in (old, new, "paper-secret", "x" * 43)]
+    assert [proven and proven.by for proven in found] == ["current", "upcoming", "shared", None]
+    finish_rotation(world.path, "a")
+    world.clock.advance(1)
+    finished = registry.authenticate(None, Secret(new))
+    assert finished is not None
+    assert finished.by == "current"
 
 
 def test_the_file_is_looked_at_once_a_second(world: World) -> None:

@@ -29,6 +29,7 @@ _INSTRUMENTS_AGE_S = 3_600.0
 _INSTRUMENTS_RETRY_S = 10.0
 _FEE_PRICE_AGE_S = 60.0
 _DEFAULT_MAX_LEVERAGE = 20  # what every account may use; more depends on its age and verification
+_KEY_REFUSED = (-1022, -2014, -2015)  # wrong signature, malformed key, unknown key or address
 _PAGE = 1_000
 _MAX_PAGES = 20
 _TRADES_SPAN = timedelta(days=7)  # the longest span one question about trades may cover
@@ -221,6 +222,20 @@ async def key_dangers(client: BinanceClient) -> list[str]:
         (told.get("enableFutures") is not True, "the key may not trade futures: switch futures on"),
     ]
     return [sentence for dangerous, sentence in dangers if dangerous]
+
+
+async def refusal_of_key(client: BinanceClient) -> str | None:
+    """What the venue says when it does not know this key or its secret; None when it answers to them.
+
+    Asked of the venue that is traded on, for the one that tells permissions may be another. Raises VenueUnavailable.
+    """
+    try:
+        await client.futures_account(version=3)
+    except ErrorAnswer as error:
+        if error.code in _KEY_REFUSED:
+            return str(error)
+        raise
+    return None
 
 
 def _rows(answer: Any) -> list[Any]:

@@ -66,10 +66,10 @@ class ErrorAnswer(VenueUnavailable):
 class BinanceClient(AsyncClient):  # type: ignore[misc] # the library has no types
     """Build it inside a running event loop; building asks the venue nothing."""
 
-    def __init__(self, config: BinanceConfig, clock: Clock) -> None:
+    def __init__(self, config: BinanceConfig, clock: Clock, limits: Limits | None = None) -> None:
         self.config = config
         self.clock = clock
-        self.limits = Limits(clock.monotonic)
+        self.limits = limits or Limits(clock.monotonic)
         self.offset = timedelta(0)  # venue time - ours
         self._offset_known = False
         super().__init__(api_key=config.api_key, api_secret=config.api_secret)

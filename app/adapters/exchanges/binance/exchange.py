@@ -7,10 +7,11 @@ from datetime import datetime
 
 import structlog
 
-from app.adapters.exchanges.binance.account import Account, key_dangers
+from app.adapters.exchanges.binance.account import Account, key_dangers, refusal_of_key
 from app.adapters.exchanges.binance.client import BinanceClient
 from app.adapters.exchanges.binance.codes import Forget
 from app.adapters.exchanges.binance.config import BinanceConfig
+from app.adapters.exchanges.binance.limits import Limits
 from app.adapters.exchanges.binance.market import Market
 from app.adapters.exchanges.binance.orders import Orders
 from app.adapters.exchanges.binance.stream import UserStream
@@ -45,7 +46,10 @@ class BinanceExchange:
         clock: Clock,
         *,
         jitter: Callable[[], float] = random.random,
+        limits: Limits | None = None,
     ) -> None:
+        """`limits` are shared with whoever else asks from this address: a ban is on the address, not on the key."""
+        self._limits = limits
         self.unknown_window_s = config.unknown_window_s
         self._config = config
         self._clock = clock
@@ -54,7 +58,7 @@ class BinanceExchange:
 
     async def open(self) -> None:
         """Connect and measure the venue's clock. A venue that does not answer now is asked again when needed."""
-        client = BinanceClient(self._config, self._clock)
+        client = BinanceClient(self._config, self._clock, self._limits)
         account = Account(client)
 
         def settings_changed(symbol: Symbol | None, leverage: int | None) -> None:
@@ -137,3 +141,7 @@ class BinanceExchange:
     async def key_dangers(self) -> list[str]:
         """Why this key must not be used for live trading; empty when it may. Raises VenueUnavailable."""
         return await key_dangers(self._open.client)
+
+    async def refusal_of_key(self) -> str | None:
+        """What the venue says when it does not take this key pair; None when it does. Raises VenueUnavailable."""
+        return await refusal_of_key(self._open.client)

@@ -64,6 +64,24 @@ run "first_environment_of_the_account" {
     condition     = one([for s in jsondecode(aws_iam_role_policy.deploy.policy).Statement : s.Resource if s.Sid == "RememberImage"]) == var.image_parameter_arn
     error_message = "The image in force is remembered in one parameter."
   }
+
+  assert {
+    condition     = aws_iam_role.deploy.max_session_duration == 7200
+    error_message = "A job may be itself for as long as the workflow asks for."
+  }
+
+  assert {
+    condition = { for s in jsondecode(aws_iam_role_policy.deploy.policy).Statement : s.Sid => s.Resource if strcontains(s.Sid, "Promoted") } == {
+      TakePromotedImage = "arn:aws:ecr:ap-southeast-2:123456789012:repository/tradingbot-staging"
+      ReadPromotedImage = "arn:aws:ssm:ap-southeast-2:123456789012:parameter/tradingbot/staging/image"
+    }
+    error_message = "prod may take what staging runs."
+  }
+
+  assert {
+    condition     = alltrue([for s in jsondecode(aws_iam_role_policy.deploy.policy).Statement : !can(regex("Put|Upload|Complete", jsonencode(s.Action))) if strcontains(s.Sid, "Promoted")])
+    error_message = "It takes from staging and writes nothing there."
+  }
 }
 
 run "another_environment_has_made_the_provider" {
@@ -76,6 +94,22 @@ run "another_environment_has_made_the_provider" {
   assert {
     condition     = length(aws_iam_openid_connect_provider.github) == 0 && jsondecode(aws_iam_role.deploy.assume_role_policy).Statement[0].Principal.Federated == "arn:aws:iam::123456789012:oidc-provider/found"
     error_message = "The account's provider is used, not made again."
+  }
+}
+
+run "staging_takes_from_nobody" {
+  command = plan
+
+  variables {
+    name                = "tradingbot-staging"
+    github              = { repository = "you/tradingbot", environment = "staging" }
+    repository_arn      = "arn:aws:ecr:ap-southeast-2:123456789012:repository/tradingbot-staging"
+    image_parameter_arn = "arn:aws:ssm:ap-southeast-2:123456789012:parameter/tradingbot/staging/image"
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.deploy.policy, "Promoted")
+    error_message = "What staging runs was built for it."
   }
 }
 

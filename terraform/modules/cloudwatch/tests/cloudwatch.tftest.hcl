@@ -135,9 +135,23 @@ run "watches" {
     error_message = "A backup that fails is told."
   }
 
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.failed_task.event_pattern).detail["$or"] == [
+      { containers = { exitCode = [{ anything-but = [0] }] } },
+      { containers = { exitCode = [{ exists = false }] } },
+      { stopCode = [{ anything-but = ["EssentialContainerExited"] }] },
+    ]
+    error_message = "A task that ended with an error, or never ran, is told."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.below["backup-missing"].metric_name == "BackupsWritten" && aws_cloudwatch_metric_alarm.below["backup-missing"].namespace == "TradingBot/Logs/prod" && aws_cloudwatch_metric_alarm.below["backup-missing"].period * aws_cloudwatch_metric_alarm.below["backup-missing"].evaluation_periods == 26 * 3600 && aws_cloudwatch_metric_alarm.below["backup-missing"].treat_missing_data == "breaching"
+    error_message = "A backup that nobody started is told, after 26 hours."
+  }
+
   # --- what one looks at ---
   assert {
-    condition     = { for name, filter in aws_cloudwatch_log_metric_filter.this : name => filter.pattern } == { LogErrors = "{ $.level = \"error\" }", SignalsTaken = "{ $.event = \"alert taken\" }", OrdersFilled = "{ $.event = \"alert finished\" && $.state = \"filled\" }" }
+    condition     = { for name, filter in aws_cloudwatch_log_metric_filter.this : name => filter.pattern } == { BackupsWritten = "\"backup written and verified\"", LogErrors = "{ $.level = \"error\" }", SignalsTaken = "{ $.event = \"alert taken\" }", OrdersFilled = "{ $.event = \"alert finished\" && $.state = \"filled\" }" }
     error_message = "Errors, signals and orders are counted from the log."
   }
 
@@ -157,7 +171,7 @@ run "watches" {
   }
 
   assert {
-    condition     = output.deployment_alarm_names == { api = ["tradingbot-prod-alb-5xx"], worker = ["tradingbot-prod-naked-position", "tradingbot-prod-worker-lease-lost"] } && length(output.alarm_names) == 21
+    condition     = output.deployment_alarm_names == { api = ["tradingbot-prod-alb-5xx"], worker = ["tradingbot-prod-naked-position", "tradingbot-prod-worker-lease-lost"] } && length(output.alarm_names) == 22
     error_message = "Which alarms roll a deployment back."
   }
 }
@@ -168,12 +182,17 @@ run "quiet" {
   variables {
     alarm_email = null
     budget_usd  = null
-    limits      = { silence_hours = 4, naked_s = 10 }
+    limits      = { silence_hours = 4, naked_s = 10, backup_hours = 0 }
   }
 
   assert {
     condition     = length(aws_sns_topic_subscription.email) == 0 && length(aws_budgets_budget.month) == 0
     error_message = "Nobody is written to, and no budget is kept."
+  }
+
+  assert {
+    condition     = !contains(keys(aws_cloudwatch_metric_alarm.below), "backup-missing")
+    error_message = "Where no backup is made, none is missed."
   }
 
   assert {
@@ -220,6 +239,16 @@ run "refuses_patience_with_the_queue" {
 
   variables {
     limits = { spill_age_s = 1 }
+  }
+
+  expect_failures = [var.limits]
+}
+
+run "refuses_no_look_back" {
+  command = plan
+
+  variables {
+    limits = { backup_hours = 200 }
   }
 
   expect_failures = [var.limits]

@@ -35,6 +35,10 @@ mock_provider "aws" {
     defaults = { id = "arn:aws:ecs:ap-southeast-2:123456789012:service/tradingbot-prod/service" }
   }
 
+  mock_resource "aws_sqs_queue" {
+    defaults = { arn = "arn:aws:sqs:ap-southeast-2:123456789012:tradingbot-prod-backup-unstarted" }
+  }
+
   mock_resource "aws_service_discovery_service" {
     defaults = { arn = "arn:aws:servicediscovery:ap-southeast-2:123456789012:service/srv-0" }
   }
@@ -96,6 +100,7 @@ variables {
     cache_arns      = ["arn:aws:elasticache:ap-southeast-2:123456789012:replicationgroup:bot", "arn:aws:elasticache:ap-southeast-2:123456789012:user:bot"]
   }
 
+  alarm_topic_arn   = "arn:aws:sns:ap-southeast-2:123456789012:tradingbot-prod-alarms"
   deployment_alarms = { api = ["tradingbot-prod-alb-5xx"], worker = ["tradingbot-prod-worker-lease-lost"] }
 }
 
@@ -247,6 +252,23 @@ run "live" {
     condition     = aws_scheduler_schedule.backup.schedule_expression == "cron(30 2 * * ? *)" && aws_scheduler_schedule.backup.target[0].ecs_parameters[0].task_definition_arn == "arn:aws:ecs:ap-southeast-2:123456789012:task-definition/tradingbot-prod-backup"
     error_message = "A backup a day, with the newest revision, before the database's own window."
   }
+
+  assert {
+    condition     = aws_scheduler_schedule.backup.target[0].dead_letter_config[0].arn == "arn:aws:sqs:ap-southeast-2:123456789012:tradingbot-prod-backup-unstarted" && aws_sqs_queue.unstarted.name == "tradingbot-prod-backup-unstarted" && aws_sqs_queue.unstarted.kms_master_key_id == var.kms_key_arn
+    error_message = "A backup that could not be started leaves no trace."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.unstarted.dimensions["QueueName"] == aws_sqs_queue.unstarted.name && aws_cloudwatch_metric_alarm.unstarted.threshold == 0 && aws_cloudwatch_metric_alarm.unstarted.alarm_actions == toset([var.alarm_topic_arn])
+    error_message = "Nobody hears of a backup that could not be started."
+  }
+
+  assert {
+    condition = one([for s in jsondecode(aws_iam_role_policy.scheduler.policy).Statement : s.Resource if s.Sid == "TellWhatDidNotStart"]) == aws_sqs_queue.unstarted.arn && contains(
+      one([for s in jsondecode(aws_iam_role_policy.scheduler.policy).Statement : s.Action if s.Sid == "EncryptWhatIsTold"]), "kms:GenerateDataKey"
+    )
+    error_message = "The schedule cannot write into its queue."
+  }
 }
 
 run "paper_with_shell_on_spare_arm" {
@@ -298,12 +320,30 @@ run "paper_with_shell_on_spare_arm" {
 
   assert {
     condition     = toset(aws_ecs_service.api.capacity_provider_strategy[*].capacity_provider) == toset(["FARGATE", "FARGATE_SPOT"]) && one([for s in aws_ecs_service.api.capacity_provider_strategy : s.base if s.capacity_provider == "FARGATE"]) == 2 && aws_ecs_service.worker.launch_type == "FARGATE"
-    error_message = "Spare capacity takes api tasks above the minimum, and no worker."
+    error_message = "Spare capacity takes api tasks above two, and no worker."
+  }
+
+  assert {
+    condition     = aws_ecs_service.api.force_new_deployment
+    error_message = "The provider would destroy the api service to change where its tasks run."
   }
 
   assert {
     condition     = alltrue([for task in aws_ecs_task_definition.this : one(task.runtime_platform).cpu_architecture == "ARM64"])
     error_message = "Graviton for all."
+  }
+}
+
+run "larger" {
+  command = plan
+
+  variables {
+    sizes = { api_min = 4 }
+  }
+
+  assert {
+    condition     = aws_appautoscaling_target.api.min_capacity == 4 && one(aws_ecs_service.api.capacity_provider_strategy).base == 2
+    error_message = "A change of size is no change of strategy."
   }
 }
 
@@ -322,12 +362,13 @@ run "refuses" {
     access                = { repository_arn = "*", spill_queue_arn = "arn:aws:sqs:::q", backups_bucket = "arn:aws:s3:::b", backups_prefix = "backups", cache_arns = [] }
     kms_key_arn           = "alias/aws/s3"
     options               = { log_retention_days = 42 }
+    alarm_topic_arn       = "alarms"
     deployment_alarms     = { api = [for n in range(101) : "alarm-${n}"], worker = [] }
   }
 
   expect_failures = [
     var.name, var.image, var.sizes, var.network, var.load_balancer, var.environment, var.secrets, var.strategies_secret_arn,
-    var.access, var.kms_key_arn, var.options, var.deployment_alarms,
+    var.access, var.kms_key_arn, var.options, var.alarm_topic_arn, var.deployment_alarms,
   ]
 }
 

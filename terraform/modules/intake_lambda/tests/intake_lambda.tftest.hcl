@@ -66,8 +66,8 @@ run "intake" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.reserved_concurrent_executions == 10 && aws_lambda_function.this.kms_key_arn == var.kms_key_arn && aws_lambda_function.this.timeout == 10
-    error_message = "Bounded, and its settings encrypted with our key."
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == -1 && aws_lambda_function.this.kms_key_arn == var.kms_key_arn && aws_lambda_function.this.timeout == 10
+    error_message = "Nothing reserved that a new account does not have, and its settings encrypted with our key."
   }
 
   assert {
@@ -91,7 +91,7 @@ run "intake" {
   }
 
   assert {
-    condition     = one(aws_apigatewayv2_stage.this.default_route_settings).throttling_rate_limit == 20 && strcontains(one(aws_apigatewayv2_stage.this.access_log_settings).format, "$context.identity.sourceIp")
+    condition     = one(aws_apigatewayv2_stage.this.default_route_settings).throttling_rate_limit == 200 && one(aws_apigatewayv2_stage.this.default_route_settings).throttling_burst_limit == 400 && strcontains(one(aws_apigatewayv2_stage.this.access_log_settings).format, "$context.identity.sourceIp")
     error_message = "The rate is limited and senders are logged."
   }
 
@@ -116,7 +116,12 @@ run "intake" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.errors.dimensions["ApiId"] == "api0" && aws_cloudwatch_metric_alarm.errors.alarm_actions == toset([var.alarm_topic_arn])
+    condition     = aws_cloudwatch_log_metric_filter.lost.pattern == "{ $.status = \"429\" || $.status = \"504\" }" && aws_cloudwatch_log_metric_filter.lost.log_group_name == aws_cloudwatch_log_group.access.name && aws_cloudwatch_metric_alarm.lost.metric_name == "tradingbot-prod-lost" && aws_cloudwatch_metric_alarm.lost.threshold == 0 && aws_cloudwatch_metric_alarm.lost.alarm_actions == toset([var.alarm_topic_arn])
+    error_message = "What TradingView does not send again is told."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.errors.threshold == 0 && aws_cloudwatch_metric_alarm.errors.dimensions["ApiId"] == "api0" && aws_cloudwatch_metric_alarm.errors.alarm_actions == toset([var.alarm_topic_arn])
     error_message = "Failing requests are told."
   }
 
@@ -146,6 +151,19 @@ run "refuses" {
     var.name, var.image, var.network, var.environment, var.secret_arns, var.strategies_secret_arn, var.spill_queue_arn,
     var.kms_key_arn, var.options, var.alarm_topic_arn,
   ]
+}
+
+run "reserves" {
+  command = plan
+
+  variables {
+    options = { concurrency = 20, rate = 50, burst = 60 }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == 20 && one(aws_apigatewayv2_stage.this.default_route_settings).throttling_burst_limit == 60
+    error_message = "Limits can be set."
+  }
 }
 
 run "refuses_burst_below_rate" {

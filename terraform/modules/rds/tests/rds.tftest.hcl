@@ -53,6 +53,11 @@ run "data_is_encrypted_and_private" {
   }
 
   assert {
+    condition     = { for parameter in aws_db_parameter_group.this.parameter : parameter.name => parameter.value }["log_parameter_max_length"] == "0"
+    error_message = "A slow statement's parameters, which users sent, would be in the log."
+  }
+
+  assert {
     condition     = aws_db_parameter_group.this.family == "postgres16" && aws_db_instance.this.engine == "postgres" && aws_db_instance.this.engine_version == "16"
     error_message = "The engine is not PostgreSQL 16."
   }
@@ -131,19 +136,33 @@ run "dev_is_cheap_and_can_be_destroyed" {
   variables {
     multi_az              = false
     protected             = false
+    keep_data             = false
     instance_class        = "db.t4g.micro"
     backup_retention_days = 1
     storage_gb            = { max = 30 }
   }
 
   assert {
-    condition     = !aws_db_instance.this.multi_az && !aws_db_instance.this.deletion_protection && aws_db_instance.this.skip_final_snapshot && aws_db_instance.this.final_snapshot_identifier == null && aws_db_instance.this.apply_immediately
+    condition     = !aws_db_instance.this.multi_az && !aws_db_instance.this.deletion_protection && aws_db_instance.this.skip_final_snapshot && aws_db_instance.this.final_snapshot_identifier == null && aws_db_instance.this.delete_automated_backups && aws_db_instance.this.apply_immediately
     error_message = "The database of dev outlives its environment."
   }
 
   assert {
     condition     = aws_db_instance.this.instance_class == "db.t4g.micro" && aws_db_instance.this.allocated_storage == 20 && aws_db_instance.this.max_allocated_storage == 30 && aws_db_instance.this.backup_retention_period == 1
     error_message = "The database is not of the size set."
+  }
+}
+
+run "unlocked_is_not_discarded" {
+  command = plan
+
+  variables {
+    protected = false
+  }
+
+  assert {
+    condition     = !aws_db_instance.this.deletion_protection && !aws_db_instance.this.skip_final_snapshot && !aws_db_instance.this.delete_automated_backups
+    error_message = "Who lifts the lock loses the last snapshot too."
   }
 }
 

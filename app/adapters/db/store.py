@@ -201,10 +201,11 @@ def unavailable() -> Iterator[None]:
 
 
 def _retryable(error: Exception) -> bool:
-    if isinstance(error, OSError | sa.exc.TimeoutError):
+    if isinstance(error, OSError | sa.exc.TimeoutError | sa.exc.PendingRollbackError):
         return True
     if not isinstance(error, sa.exc.DBAPIError):
-        return False
+        # The pool's own words when it drew two dead connections in a row.
+        return isinstance(error, sa.exc.InvalidRequestError) and str(error) == "This connection is closed"
     if error.connection_invalidated:
         return True
     state = getattr(error.orig, "sqlstate", None)

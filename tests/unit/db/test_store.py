@@ -1,9 +1,10 @@
 """Which databases are accepted, and what of a failure is said aloud."""
 
 import pytest
+import sqlalchemy as sa
 
-from app.adapters.db.store import async_url
-from app.domain.errors import BadSettings
+from app.adapters.db.store import async_url, unavailable
+from app.domain.errors import BadSettings, StorageUnavailable
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,18 @@ def test_a_password_is_not_repeated_in_the_refusal() -> None:
     with pytest.raises(BadSettings) as refused:
         async_url("user:hunter2@host")
     assert "hunter2" not in str(refused.value)
+
+
+def test_a_pool_that_holds_only_dead_connections_is_an_outage() -> None:
+    """SQLAlchemy says so in an error of its own, without a driver's error behind it."""
+    engine = sa.create_engine("sqlite://")
+
+    @sa.event.listens_for(engine, "checkout")
+    def dead(*_: object) -> None:
+        raise sa.exc.DisconnectionError("gone")
+
+    with pytest.raises(StorageUnavailable), unavailable():
+        engine.connect()
+    with pytest.raises(sa.exc.InvalidRequestError), unavailable():
+        raise sa.exc.InvalidRequestError("our own mistake")
+    engine.dispose()

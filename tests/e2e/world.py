@@ -68,6 +68,7 @@ class World:
     opinions: dict[Seat, Answer | str]  # what each model answers
     messages: Path
     seats: dict[Seat, Loopback]  # the three models' servers, and what they were asked
+    resent: int = 0  # messages that were answered 5xx and sent again
     _sent: int = 0
     _extra: dict[str, Any] = field(default_factory=dict)
 
@@ -123,6 +124,7 @@ class World:
             answer = await self.stage.bot.post("/webhooks/tradingview", content=content)
             if not answer.is_server_error:
                 break
+            self.resent += 1
         return answer
 
     async def story(self, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo serve test check test-deploy prove-backup soak tf-check tf-e2e image scan-tools scan parity bench format lock clean
+.PHONY: help setup setup-dev demo serve test check test-long prove-backup soak tf-check tf-e2e image scan-tools scan parity bench format lock clean
 
 help: ## this list
 	@echo "make <target>"
@@ -68,8 +68,8 @@ check: .venv/.dev ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-test-deploy: .venv/.dev ## whole deployments: a rolling release, the images' commands, an outage with the queue (some minutes)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal -m deploy tests
+test-long: .venv/.dev ## whole deployments, the training, a Ray cluster (some minutes)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal -m long tests
 
 prove-backup: .venv/.dev ## back up 100,000 events to a local S3 stand-in, restore them, find a flipped byte (4 minutes)
 	@$(BIN)/python -m tests.integration.backup.proof

@@ -126,11 +126,15 @@ class Worker:
                 log.warning("another worker has taken over", error=str(error))
             except Retryable as error:
                 log.warning("not now", error=str(error), attempt=claim.attempt)
-                return min(self._config.idle_poll_s * 2.0 ** min(claim.attempt, 10), self._config.longest_rest_s)
+                return self._rest_s(claim)
             except Exception as error:
                 log.exception("the handler broke", attempt=claim.attempt)
                 await self._survive(self._broken(claim, error))
+                return self._rest_s(claim)  # what broke it may pass before the last of its tries
         return 0.0
+
+    def _rest_s(self, claim: Claim) -> float:
+        return min(self._config.idle_poll_s * 2.0 ** min(claim.attempt, 10), self._config.longest_rest_s)
 
     async def _broken(self, claim: Claim, error: Exception) -> None:
         journal = await Journal.open(self.bot.log, alert_stream(claim.alert.alert_id), claim.fence)

@@ -178,7 +178,8 @@ variable "features" {
     deletion_protection: AWS refuses to delete database and load balancer. discard_data (null: in dev only; never with real
     money): destroy takes backups, images and secrets along, leaves no snapshot of the database, and no name is kept back.
     exec: operators may open a shell in a task (never in prod). arm64: images are built for Graviton. spot: of the api tasks
-    above two, three of four on spare capacity. interface_endpoints: AWS's own services without the NAT. mtls: client certificates.
+    above two, three of four on spare capacity. interface_endpoints: AWS's own services without the NAT. mtls: client certificates;
+    verify keeps everybody without a trusted one out of the whole API, passthrough hands them to the bot, which looks at none.
     budget_usd: monthly. github_repository: owner/name whose jobs may deploy; github_oidc_provider: false where another
     environment in this account has made the identity provider. silence_hours: alarm after so long without an alert.
   END

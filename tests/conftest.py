@@ -26,7 +26,7 @@ from tests.fakes import FakeClock
 
 ASKED_FOR = {
     "soak": "many repetitions with many seeds; run by `make soak`",
-    "deploy": "minutes of whole deployments; run by `make test-deploy`",
+    "long": "whole deployments, the training, a cluster; run by `make test-long`",
 }
 
 

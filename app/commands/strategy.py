@@ -108,12 +108,15 @@ def rotate(
     file: File = None,
     json: shared.Json = False,
 ) -> None:
-    """Give a strategy a new secret. Both count until `rotate NAME --finish`."""
+    """Give a strategy a new secret. Both count until `rotate NAME --finish`.
+
+    Where the registry is the setting STRATEGIES (on AWS), put the file's new text there after each of the two.
+    """
     found = shared.settings()
     path = file or found.intake.strategies_file
     if finish:
         finish_rotation(path, name)
-        typer.echo(f"from now on only the new secret of {name} counts")
+        typer.echo(f"from now on only the new secret of {name} counts, where {path} is read")
         return
     _show_secret(found, path, name, rotate_secret(path, name), json=json)
     if not json:

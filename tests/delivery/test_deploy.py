@@ -1,6 +1,6 @@
 """`tradingbot aws deploy` against moto: out, back, and with the rights that terraform gives the role.
 
-tests/delivery/test_deploy_failures.py has every other way it can go wrong; `make test-deploy` runs it.
+tests/delivery/test_deploy_failures.py has every other way it can go wrong; `make test-long` runs it.
 """
 
 import re

@@ -18,7 +18,7 @@ from tests.aws.server import moto, moto_process  # noqa: F401 - fixtures
 from tests.delivery.cluster import NAME, OLD, PARAMETER, REGISTRY, client, subnet
 from tests.delivery.site import API, VENUE, WORKER, Site, a_site  # noqa: F401 - a fixture
 
-pytestmark = pytest.mark.deploy
+pytestmark = pytest.mark.long
 PROGRAM = Path(sys.executable).with_name("tradingbot")
 
 

@@ -115,10 +115,12 @@ def test_migrations_are_tried_from_the_release_before() -> None:
 
 def test_the_alarm_on_backups_reads_what_a_backup_says() -> None:
     modules = ROOT / "terraform" / "modules"
-    found = re.search(r'BackupsWritten += "\\"(.+)\\""', (modules / "cloudwatch" / "logs.tf").read_text())
+    found = re.search(
+        r'BackupsWritten = "{ \(\$\.event = \\"(.+)\\"\) && \(\$\.(\w+) IS TRUE\) }"',
+        (modules / "cloudwatch" / "logs.tf").read_text(),
+    )
     assert found
-    assert f'typer.echo(f"{found[1]}: ' in (ROOT / "app" / "commands" / "backup.py").read_text()
-    # With --json it would say something else.
+    assert found.groups() == ("backup written", "sound")  # what tests/integration/backup reads in its log
     assert re.search(r'command += \["backup"\]', (modules / "ecs" / "tasks.tf").read_text())
 
 

@@ -17,7 +17,7 @@ from tests.docker.test_compose import SECRETS
 from tests.faults.processes import Program, free_port
 from tests.faults.site import FINAL, PATIENCE_S, until
 
-pytestmark = pytest.mark.deploy
+pytestmark = pytest.mark.long
 
 
 class Stack:

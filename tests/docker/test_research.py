@@ -25,7 +25,7 @@ sys.meta_path.insert(0, Absent())
 """
 
 
-pytestmark = pytest.mark.deploy
+pytestmark = pytest.mark.long
 
 
 def without_research(program: str) -> subprocess.CompletedProcess[str]:

@@ -25,7 +25,7 @@ def test_the_next_release_keeps_the_rules() -> None:
     assert not breaches(NEXT)
 
 
-@pytest.mark.deploy
+@pytest.mark.long
 @pytest.mark.postgres
 async def test_the_schema_changes_while_the_old_release_trades(
     postgres_site: Callable[..., contextlib.AbstractAsyncContextManager[Site]],  # noqa: F811

@@ -14,7 +14,7 @@ from tests.monitoring.files import queries
 from tests.monitoring.server import Prometheus, prometheus
 
 pytestmark = [
-    pytest.mark.deploy,
+    pytest.mark.long,
     pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed (apt: prometheus)"),
 ]
 

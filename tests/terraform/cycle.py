@@ -5,7 +5,7 @@ Each step is a method that returns what it found, or raises Failed. The order is
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +51,7 @@ class Cycle:
     def __post_init__(self) -> None:
         self.left_behind = self.home / "left-behind"
         self.left_behind.mkdir()
-        secret_variables = {f"TF_VAR_{name.lower()}": value for name, value in self.secrets.items()}
-        environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url, **secret_variables}
-        self.terraform = Terraform(self.tools, copy_of_terraform(self.home), self.home, environment)
+        self.terraform = Terraform(self.tools, copy_of_terraform(self.home), self.home, self._environment(self.secrets))
 
     def prepare(self) -> str:
         zone = self._client("route53").create_hosted_zone(Name=DOMAIN, CallerReference="e2e")["HostedZone"]["Id"]
@@ -108,9 +106,19 @@ class Cycle:
         kinds = [one.type for one in managed(self.state)]
         found = plans.image_update(plan, kinds.count("aws_ecs_task_definition"), kinds.count("aws_ecs_service"))
         self._apply("image")
-        plans.untouched(managed(self.state), managed(self._show("image-state")))
+        plans.untouched(managed(plan["prior_state"]), managed(self._show("image-state")))  # as the plan read it back
         self._plan("image-again", NO_CHANGES, f"-var=image={NEXT_IMAGE}")
         return found
+
+    def put_by_hand(self) -> str:
+        """A newer secret, and an operator who has exported none: the next plan writes nothing."""
+        name, newer = next(iter(canaries().items()))
+        secret = next(one.values for one in managed(self.state) if one.values.get("name", "").endswith(f"/{name}"))
+        self._client("secretsmanager").put_secret_value(SecretId=secret["arn"], SecretString=newer)
+        exported, self.terraform = self.terraform, replace(self.terraform, variables=self._environment(secrets={}))
+        self._plan("by-hand", NO_CHANGES, f"-var=image={NEXT_IMAGE}")
+        self.terraform, self.secrets = exported, {**self.secrets, name: newer}
+        return f"{name} stays"
 
     def drift(self) -> str:
         """Somebody shortens a log group's retention by hand; the next plan names it and nothing else."""
@@ -142,6 +150,10 @@ class Cycle:
         return "state is empty"
 
     # --- how ---------------------------------------------------------------------------------------------------
+
+    def _environment(self, secrets: Mapping[str, str]) -> dict[str, str]:
+        exported = {f"TF_VAR_{name.lower()}": value for name, value in secrets.items()}
+        return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url, **exported}
 
     def _files(self) -> list[str]:
         return [f"-var-file=envs/{self.variant.environment}.tfvars.example", f"-var-file={SETTINGS}"]

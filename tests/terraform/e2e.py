@@ -74,6 +74,7 @@ def run(cycle: Cycle, report: Report, *, write: bool) -> None:
     step("second plan", cycle.plan_again)
     step("resize", cycle.resize)
     step("image update", cycle.update_image)
+    step("secret put by hand", cycle.put_by_hand)
     step("drift", cycle.drift)
     step("secrets", cycle.look_for_secrets)
     step("destroy", cycle.destroy)

@@ -87,18 +87,10 @@ def in_place(plan: Mapping[str, Any]) -> str:
 def untouched(before: Iterable[Resource], after: Iterable[Resource]) -> None:
     """Nothing but what follows an image has other values than before. Raises Failed."""
     followers = FOLLOWS_AN_IMAGE | {"aws_ecs_task_definition"}
-    old = {one.address: _given(one.values) for one in before if one.type not in followers}
-    new = {one.address: _given(one.values) for one in after if one.type not in followers}
+    old = {one.address: one.values for one in before if one.type not in followers}
+    new = {one.address: one.values for one in after if one.type not in followers}
     if moved := sorted(address for address in old.keys() | new.keys() if old.get(address) != new.get(address)):
         raise Failed("an image update has changed:\n" + "\n".join(moved))
-
-
-def _given(value: Any) -> Any:
-    """Without what is empty: the provider reads back {} where nothing was given."""
-    if isinstance(value, Mapping):
-        kept = {name: _given(one) for name, one in value.items()}
-        return {name: one for name, one in kept.items() if one not in (None, "", [], {})}
-    return [_given(one) for one in value] if isinstance(value, list) else value
 
 
 def one_change(plan: Mapping[str, Any], kind: str) -> str:

@@ -34,14 +34,17 @@ class Variant:
         return self.name == self.environment
 
     def settings(self, zone: str, *, locked: bool = True) -> dict[str, Any]:
-        """What the example leaves to the operator. `zone`: id of DOMAIN's zone; not `locked`: it may be destroyed."""
+        """What the example leaves to the operator. `zone`: id of DOMAIN's zone; not `locked`: to leave nothing."""
         features = {"budget_usd": self.budget_usd, "github_repository": GITHUB_REPOSITORY, **self.features}
         told: dict[str, Any] = {
             "image": FIRST_IMAGE,
             "alarm_email": "operator@example.com",
             "intake": self.intake,
-            "features": features if locked else {**features, "deletion_protection": False},
+            "features": features,
         }
+        if not locked:  # as docs/deploy/aws.md says
+            told["trading_mode"] = "testnet"
+            told["features"] = {**features, "deletion_protection": False, "discard_data": True}
         if self.domain:
             told |= {"domain_name": f"{self.name}.{DOMAIN}", "hosted_zone_id": zone}
         if self.intake == "lambda":
@@ -71,7 +74,7 @@ VARIANTS = {
         ),
     )
 }
-PROTECTED = ("prod",)  # what must be unlocked before it can be destroyed
+PROTECTED = ("staging", "prod")  # what keeps its data until told otherwise
 
 
 def canaries() -> dict[str, str]:

@@ -1,4 +1,4 @@
-# Every alarm says in its description what it means; docs/runbooks says what to do.
+# Every alarm says in its description what it means; docs/runbooks/aws-alarms.md says what to do.
 
 locals {
   bot     = { Deployment = var.deployment }

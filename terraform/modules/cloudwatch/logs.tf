@@ -2,8 +2,8 @@
 
 locals {
   filters = {
-    # What `tradingbot backup` prints when the archive was read back from where it belongs.
-    BackupsWritten = "\"backup written and verified\""
+    # Logged once the archive was read back from where it belongs; sound: the audit log in it is whole.
+    BackupsWritten = "{ ($.event = \"backup written\") && ($.sound IS TRUE) }"
     LogErrors      = "{ $.level = \"error\" }"
     SignalsTaken   = "{ $.event = \"alert taken\" }"
     OrdersFilled   = "{ $.event = \"alert finished\" && $.state = \"filled\" }"

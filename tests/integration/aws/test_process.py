@@ -1,6 +1,6 @@
 """`tradingbot serve` with a spill queue, while its database is away: what was answered 202 is worked on afterwards.
 
-Whole processes under a time limit: `make test-deploy` runs them.
+Whole processes under a time limit: `make test-long` runs them.
 """
 
 import json
@@ -18,7 +18,7 @@ from tests.integration.aws.conftest import Queue
 from tests.integration.db.cases import an_alert
 from tests.integration.db.proxy import Proxy
 
-pytestmark = [pytest.mark.postgres, pytest.mark.deploy]
+pytestmark = [pytest.mark.postgres, pytest.mark.long]
 HANGS_UP_S = 3.0  # TradingView
 
 

@@ -68,6 +68,7 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Path, Path, subpro
     return first, second, subprocess.CompletedProcess([], code, out, err)
 
 
+@pytest.mark.long
 def test_the_command_says_what_it_learned_and_writes_what_the_seat_reads(twice):
     first, _, run = twice
 
@@ -79,6 +80,7 @@ def test_the_command_says_what_it_learned_and_writes_what_the_seat_reads(twice):
     assert np.allclose(predictions(first).sum(axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.long
 def test_it_is_quiet_in_a_pipe(twice):
     *_, run = twice
 
@@ -86,6 +88,7 @@ def test_it_is_quiet_in_a_pipe(twice):
     assert "\x1b" not in run.stdout + run.stderr
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_network(twice):
     first, second, _ = twice
 

@@ -22,6 +22,7 @@ FAST = CROSS.parameters[0].name
 POINTS = list(space_of(CROSS.parameters, [f"{FAST}=5:14"]).grid())
 
 
+@pytest.mark.long
 def test_a_local_cluster_gives_the_same_figures():
     pytest.importorskip("ray")
     with warnings.catch_warnings():

@@ -151,7 +151,7 @@ run "watches" {
 
   # --- what one looks at ---
   assert {
-    condition     = { for name, filter in aws_cloudwatch_log_metric_filter.this : name => filter.pattern } == { BackupsWritten = "\"backup written and verified\"", LogErrors = "{ $.level = \"error\" }", SignalsTaken = "{ $.event = \"alert taken\" }", OrdersFilled = "{ $.event = \"alert finished\" && $.state = \"filled\" }" }
+    condition     = { for name, filter in aws_cloudwatch_log_metric_filter.this : name => filter.pattern } == { BackupsWritten = "{ ($.event = \"backup written\") && ($.sound IS TRUE) }", LogErrors = "{ $.level = \"error\" }", SignalsTaken = "{ $.event = \"alert taken\" }", OrdersFilled = "{ $.event = \"alert finished\" && $.state = \"filled\" }" }
     error_message = "Errors, signals and orders are counted from the log."
   }
 

@@ -5,6 +5,8 @@
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python3.12 python3.13,\
 	$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))) python3)
 WORKERS ?= 4
+# A test run starts many processes: each would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 NO_DOWNLOAD = { echo >&2 "make: the packages could not be downloaded. Once they are, everything runs offline."; \
 	echo >&2 "      Behind a mirror, set PIP_INDEX_URL (and SSL_CERT_FILE for its certificate) and try again."; exit 1; }

@@ -8,6 +8,7 @@ from ai.ensemble.wire import CONNECT_S, PLAIN, limited_body, safe_errors
 from ai.prices import Meter, report
 from app.domain.vote import Seat, Vote
 from app.ports import Case
+from app.tls import trusted
 
 _MAX_TOKENS = 1_000
 
@@ -30,7 +31,10 @@ class ClaudeVoter:
             max_retries=0,
             timeout=timeout,
             http_client=anthropic.DefaultAsyncHttpxClient(
-                headers=PLAIN, timeout=timeout, event_hooks={"response": [limited_body(httpx2.AsyncByteStream)]}
+                headers=PLAIN,
+                timeout=timeout,
+                verify=trusted(),
+                event_hooks={"response": [limited_body(httpx2.AsyncByteStream)]},
             ),
         )
         self._messages = self._client.messages  # loads its modules now, not inside the first deadline

@@ -11,6 +11,7 @@ from ai.ensemble.wire import CONNECT_S, PLAIN, limited_body, safe_errors
 from ai.prices import Meter, report
 from app.domain.vote import Seat, Vote
 from app.ports import Case
+from app.tls import trusted
 
 _MAX_TOKENS = 1_000  # an answer takes about 80; the rest is for models that think first
 
@@ -33,7 +34,10 @@ class GptVoter:
             max_retries=0,
             timeout=timeout,
             http_client=openai.DefaultAsyncHttpxClient(
-                headers=PLAIN, timeout=timeout, event_hooks={"response": [limited_body(httpx2.AsyncByteStream)]}
+                headers=PLAIN,
+                timeout=timeout,
+                verify=trusted(),
+                event_hooks={"response": [limited_body(httpx2.AsyncByteStream)]},
             ),
         )
         self._completions = self._client.chat.completions  # loads its modules now, not inside the first deadline

@@ -8,6 +8,7 @@ from ai.ensemble.wire import CONNECT_S, PLAIN, limited_body, safe_errors
 from ai.prices import Meter, report
 from app.domain.vote import Seat, Vote
 from app.ports import Case
+from app.tls import trusted
 
 _OPTIONS = {"temperature": 0, "seed": 0, "num_predict": 400}  # as repeatable as the server can be
 
@@ -25,6 +26,7 @@ class LlamaVoter:
             host=host,
             timeout=httpx.Timeout(timeout_s, connect=CONNECT_S),
             headers=PLAIN,
+            verify=trusted(),
             event_hooks={"response": [limited_body(httpx.AsyncByteStream)]},
         )
 

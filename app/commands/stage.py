@@ -5,6 +5,7 @@ They share nothing but the exchange's clock; everything else goes over HTTP and 
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ from app.domain.errors import VenueUnavailable
 from app.main import create_app
 from app.pipeline.bot import Timing
 from app.settings import Settings
+from app.tls import trusted
 from simulator.config import SimulatorConfig
 
 READY_TRIES = 300
@@ -59,11 +61,10 @@ async def staged(
         bot_url = f"http://127.0.0.1:{listening.getsockname()[1]}/api/v1"
         await stack.enter_async_context(serving(create_app(application.api), listening))
         token = settings.server.api_token.get_secret_value() if settings.server.api_token else ""
-        client = httpx.AsyncClient(
-            base_url=bot_url, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False
-        )
+        local = functools.partial(httpx.AsyncClient, verify=trusted(), trust_env=False)
+        client = local(base_url=bot_url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
         bot = await stack.enter_async_context(client)
-        controls = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60, trust_env=False))
+        controls = await stack.enter_async_context(local(base_url=url, timeout=60))
         stop = asyncio.Event()
         working = asyncio.create_task(application.run(stop))
         try:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import importlib
 import sys
 import time
 import warnings
@@ -19,7 +20,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
-import ccxt.async_support as ccxt
 import pytest
 
 from simulator.clock import Mode
@@ -88,7 +88,12 @@ async def client(exchange: Exchange) -> AsyncIterator[AsyncClient]:
 
 
 @pytest.fixture
-async def trader(exchange: Exchange) -> AsyncIterator[Any]:
+def ccxt() -> Any:
+    return importlib.import_module("ccxt.async_support")  # seconds: for the process that needs it, not for each
+
+
+@pytest.fixture
+async def trader(exchange: Exchange, ccxt: Any) -> AsyncIterator[Any]:
     one = ccxt.binanceusdm({"apiKey": "paper-trading-key", "secret": "paper-trading-secret", "enableRateLimit": False})
     for name, url in one.urls["api"].items():
         if name.startswith("fapi"):
@@ -263,7 +268,7 @@ async def test_ccxt_trades_from_markets_to_flat(trader: Any) -> None:
     assert (await trader.fetch_funding_rate(PERP))["fundingRate"] == 0.0001
 
 
-async def test_ccxt_recognises_refusals(trader: Any) -> None:
+async def test_ccxt_recognises_refusals(trader: Any, ccxt: Any) -> None:
     await trader.load_markets()
     with pytest.raises(ccxt.ExchangeError, match="-2019"):
         await trader.create_order(PERP, "market", "buy", 50)

@@ -19,6 +19,10 @@ PRELOADED = (
     "ai.ensemble.gpt",
     "ai.ensemble.llama",
     "onnxruntime",
+    "pydantic.v1",  # these four when they are first used
+    "aiosqlite",
+    "anyio._backends._asyncio",
+    "uvicorn.protocols.websockets.websockets_sansio_impl",
     "pytest",  # what multiprocessing takes for the main module
 )
 _PR_SET_PDEATHSIG = 1

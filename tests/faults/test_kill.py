@@ -13,7 +13,9 @@ KILLS = 3
 SOAK_SEEDS = range(1000, 1000 + int(os.environ.get("SOAK", "50")))
 
 
-@pytest.mark.parametrize("embedded", [False, True], ids=["venue-apart", "venue-embedded"])
+@pytest.mark.parametrize(
+    "embedded", [False, pytest.param(True, marks=pytest.mark.long)], ids=["venue-apart", "venue-embedded"]
+)
 async def test_killed_with_twenty_alerts_in_flight(site, embedded):
     async with site(embedded=embedded, metered=embedded) as it:
         await _killed_and_judged(it, random.Random(f"{embedded}"))

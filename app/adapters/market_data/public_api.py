@@ -5,9 +5,7 @@ jittered pauses, or after the pause the venue names. VenueUnavailable when that 
 be read; BadSettings when the venue does not know what was asked for. What was fetched before is the caller's to keep.
 """
 
-import functools
 import math
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +14,7 @@ import httpx
 
 from app.domain.errors import BadSettings, VenueUnavailable
 from app.ports import Clock
+from app.tls import trusted
 
 _TIMEOUT = httpx.Timeout(15.0, connect=5.0)  # seconds; a page of candles takes a fraction of one
 _ATTEMPTS = 7  # with the pauses between them, about a minute
@@ -61,7 +60,7 @@ class PublicApi:
         self.name = name
         self._clock, self._jitter, self._told = clock, jitter, told
         self._http = httpx.AsyncClient(
-            base_url=base_url.rstrip("/"), timeout=_TIMEOUT, verify=_trusted(), trust_env=False
+            base_url=base_url.rstrip("/"), timeout=_TIMEOUT, verify=trusted(), trust_env=False
         )
         self._next: dict[str, float] = {}
 
@@ -119,12 +118,6 @@ class PublicApi:
         # A page of HTML with status 200 is a proxy or a captive portal speaking: as good as no answer.
         again = status >= 500 or response.is_success  # noqa: PLR2004 - HTTP's own class
         return Told(f"HTTP {status} with {_clean(response.text) or 'nothing'!r}", again=again)
-
-
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    """The certificates httpx trusts, read once: it takes 50 ms."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 def _json(response: httpx.Response) -> Any:

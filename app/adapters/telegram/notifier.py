@@ -18,6 +18,7 @@ from telegram.request import HTTPXRequest
 from app.domain.errors import Retryable
 from app.log import redact, register_secrets
 from app.ports import Clock
+from app.tls import trusted
 
 OFFICIAL = "https://api.telegram.org"
 LONGEST = 4096  # characters, the Bot API's limit
@@ -48,7 +49,14 @@ class TelegramNotifier:
         self, token: str, chat_ids: Sequence[int | str], *, clock: Clock, base_url: str = OFFICIAL, label: str = ""
     ) -> None:
         register_secrets([token])
-        wire = _Wire(connection_pool_size=8, connect_timeout=3.0, read_timeout=6.0, write_timeout=3.0, pool_timeout=1.0)
+        wire = _Wire(
+            connection_pool_size=8,
+            connect_timeout=3.0,
+            read_timeout=6.0,
+            write_timeout=3.0,
+            pool_timeout=1.0,
+            httpx_kwargs={"verify": trusted()},
+        )
         api = base_url.rstrip("/").removesuffix("/bot") + "/bot"
         self._bot = Bot(token, base_url=api, request=wire, get_updates_request=wire)
         self._wire = wire

@@ -3,11 +3,11 @@
 import asyncio
 import hashlib
 import hmac
+import importlib
 import json
 import os
 import signal
 import subprocess
-import importlib
 import sys
 import time
 import warnings

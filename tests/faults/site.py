@@ -207,13 +207,15 @@ class Site:
 
 
 async def until(what: str, holds: Callable[[], Awaitable[T]], within_s: float = PATIENCE_S) -> T:
-    """The first truthy answer."""
+    """The first truthy answer. Asks less and less often: each question is work for the processes that are watched."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s
+    pause_s = 0.02
     while not (found := await holds()):
         if loop.time() > deadline:
             raise AssertionError(f"never came true: {what}")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, 0.2)
     return found
 
 

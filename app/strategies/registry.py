@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from app.domain.errors import OperatorError
 from app.strategies.definition import StrategyDefinition
@@ -98,7 +99,7 @@ def _loaded(path: Path, known: Mapping[str, StrategyDefinition]) -> dict[str, St
 def _module(path: Path) -> ModuleType:
     """The file, run afresh: it may have been edited since it was last loaded."""
     name = f"user_strategies.{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Fresh(name, str(path)))
     if spec is None or spec.loader is None:
         raise OperatorError(f"{path.name}: not a Python file")
     module = importlib.util.module_from_spec(spec)
@@ -114,6 +115,14 @@ def _module(path: Path) -> ModuleType:
     except Exception as error:  # whatever a file of the user's raises: it is theirs, and must hide no other
         raise OperatorError(f"{path.name}: {type(error).__name__}: {error}{_line(error, path)}") from error
     return module
+
+
+class _Fresh(SourceFileLoader):
+    """Keeps no bytecode: that is found again by whole second and size, which two edits may share."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
 
 
 def _line(error: BaseException, path: Path) -> str:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.postgres
 FROZEN_S = 8.0  # four leases, and four times what an order may take to leave
 
 
-@pytest.mark.parametrize("redis", ["without-redis", "redis-dies"])
+@pytest.mark.parametrize("redis", [pytest.param("without-redis", marks=pytest.mark.long), "redis-dies"])
 async def test_sixty_alerts(postgres_site, redis):
     with tempfile.TemporaryDirectory() as folder:
         server = RedisServer(Path(folder))

@@ -26,7 +26,7 @@ from tests.fakes import FakeClock
 
 ASKED_FOR = {
     "soak": "many repetitions with many seeds; run by `make soak`",
-    "long": "whole deployments, the training, a cluster; run by `make test-long`",
+    "long": "whole deployments, the training, a cluster, more kills; run by `make test-long`",
 }
 
 

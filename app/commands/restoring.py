@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from app.adapters.clock import SystemClock
 from app.adapters.db.database import Database
-from app.adapters.db.migrations import change_schema, known_revisions
+from app.adapters.db.migrations import known_revisions
 from app.adapters.db.replay import ReplayReport, replay
 from app.adapters.db.snapshot import Loading, loading, refuse_unless_empty
 from app.adapters.db.verify import ChainReport, verify_chain
@@ -102,7 +102,7 @@ class Restored:
 
 
 async def restore_into(archive: Archive, url: str, start: float, told: Told, *, keep: bool) -> Restored:
-    """Raises ArchiveDamaged, OperatorError or StorageUnavailable with nothing in the database but empty tables.
+    """Raises ArchiveDamaged, OperatorError or StorageUnavailable with the database as it was.
 
     After its commit, whatever ends it leaves a bot that is paused.
     """
@@ -116,8 +116,7 @@ async def restore_into(archive: Archive, url: str, start: float, told: Told, *, 
                 f"{opening.release}, or a later one"
             )
         await refuse_unless_empty(database.engine)
-        await change_schema(database.engine, opening.revision)
-        loaded = await _load(archive, database, told, clock if keep else None)
+        loaded = await _load(archive, database, opening.revision, told, clock if keep else None)
         chain = await verify_chain(database.engine)
         replayed, unreadable = await _replayed(database, keep=keep)
         return Restored(
@@ -145,9 +144,9 @@ class _Loaded:
     added: int
 
 
-async def _load(archive: Archive, database: Database, told: Told, pausing: Clock | None) -> _Loaded:
+async def _load(archive: Archive, database: Database, revision: str, told: Told, pausing: Clock | None) -> _Loaded:
     """All of it in one transaction, committed only when it adds up where it is now; with the pause if it is kept."""
-    async with loading(database.engine) as into:
+    async with loading(database.engine, revision) as into:
         manifest = await _add_rows(archive, into, told)
         async with into.loaded() as seen:
             found = await tallied(seen, told)

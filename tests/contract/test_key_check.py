@@ -25,7 +25,7 @@ async def test_a_fit_key_may_trade(mode: Mode) -> None:
 
 
 @pytest.mark.parametrize("mode", [Mode.LIVE, Mode.TESTNET])
-@pytest.mark.parametrize(("status", "code"), [(400, -1022), (401, -2014), (401, -2015)])
+@pytest.mark.parametrize(("status", "code"), [(400, -1022), (401, -2008), (401, -2014), (401, -2015)])
 async def test_a_key_the_venue_does_not_take_is_refused_for_good(mode: Mode, status: int, code: int) -> None:
     with pytest.raises(OperatorError, match=rf"does not take this API key.*code {code}.*BINANCE_API_SECRET"):
         await check(mode, account=error(status, code, "no"))

@@ -69,9 +69,9 @@ async def change_schema(engine: AsyncEngine, revision: str = "head") -> SchemaCh
     raise StorageUnavailable("a table stays in use (a backup? a long query?): nothing was changed, migrate again later")
 
 
-async def upgrade_within(connection: AsyncConnection) -> None:
-    """Bring the schema to what this code expects as a part of the transaction the connection is in."""
-    await connection.run_sync(_run, config(), "head")
+async def change_within(connection: AsyncConnection, revision: str = "head") -> None:
+    """Bring the schema to a revision as a part of the transaction the connection is in."""
+    await connection.run_sync(_run, config(), revision)
 
 
 async def check_schema(engine: AsyncEngine) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.adapters.db import account_state
 from app.adapters.db.chain import row_hash
 from app.adapters.db.event_log import extend_chain, lock_head
-from app.adapters.db.migrations import current_revision, head_revision, upgrade_within
+from app.adapters.db.migrations import change_within, current_revision, head_revision
 from app.adapters.db.projections import project
 from app.adapters.db.store import Store
 from app.adapters.db.tables import GENESIS, chain_head, events, metadata
@@ -173,7 +173,7 @@ class Loading:
 
     async def upgrade(self) -> None:
         """Bring the schema to this code's, before the rows are committed: after it no more can be added."""
-        await upgrade_within(self._connection)
+        await change_within(self._connection)
 
     async def pause(self, pause: TradingPaused, at: datetime) -> int:
         """Record the pause with the rows it is about, unless there is one; how many events that took.
@@ -199,9 +199,13 @@ class Loading:
 
 
 @asynccontextmanager
-async def loading(engine: AsyncEngine) -> AsyncIterator[Loading]:
-    """Committed at the end of the block, as if nothing had happened when it raises."""
+async def loading(engine: AsyncEngine, revision: str) -> AsyncIterator[Loading]:
+    """Into tables of this revision. Committed at the end of the block, tables and all; nothing is when it raises.
+
+    So a bot that waits for its schema begins on all of it or on nothing.
+    """
     async with Store(engine).write() as connection:
+        await change_within(connection, revision)
         yield await Loading.into(connection)
 
 

@@ -65,7 +65,7 @@ async def test_somebody_who_comes_first_is_not_overwritten(database: Database, e
     await refuse_unless_empty(engine)
     await database.inbox.put(an_alert(1))  # a bot was started on it
     with pytest.raises(OperatorError, match="somebody wrote to it just now"):
-        async with loading(engine):
+        async with loading(engine, "head"):
             pass
     assert await database.inbox.backlog() == 1
 

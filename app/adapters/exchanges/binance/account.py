@@ -29,7 +29,7 @@ _INSTRUMENTS_AGE_S = 3_600.0
 _INSTRUMENTS_RETRY_S = 10.0
 _FEE_PRICE_AGE_S = 60.0
 _DEFAULT_MAX_LEVERAGE = 20  # what every account may use; more depends on its age and verification
-_KEY_REFUSED = (-1022, -2014, -2015)  # wrong signature, malformed key, unknown key or address
+_KEY_REFUSED = (-1022, -2008, -2014, -2015)  # wrong signature, deleted key, malformed key, unknown key or address
 _PAGE = 1_000
 _MAX_PAGES = 20
 _TRADES_SPAN = timedelta(days=7)  # the longest span one question about trades may cover

@@ -38,6 +38,7 @@ DEFINITE: tuple[Row, ...] = (
     Row(-1021, "timestamp outside the receive window", halt=Halt.UNTIL_LOOKED),  # checked on arrival
     Row(-1022, "signature not valid", halt=Halt.UNTIL_RESUMED),
     Row(-1099, "not found or not authorised", halt=Halt.UNTIL_RESUMED),
+    Row(-2008, "unknown or deleted key", halt=Halt.UNTIL_RESUMED),
     Row(-2014, "malformed key", halt=Halt.UNTIL_RESUMED),
     Row(-2015, "key, address or permission not valid", halt=Halt.UNTIL_RESUMED),
     Row(-2017, "keys are locked", halt=Halt.UNTIL_RESUMED),

@@ -126,15 +126,18 @@ class Application:
     _closing: Sequence[Callable[[], Awaitable[None]]]
 
     async def open(self, *, migrate: bool) -> None:
-        """Connect. Raises OperatorError, or Retryable while the database is silent or a live key not checked."""
+        """Connect: alerts can be taken in. Raises OperatorError, or Retryable while the database is silent."""
         await self.database.open(migrate=migrate)
         await self.venue.exchange.open()
         for begin in self._opening:
             await begin()
-        if self.role.works and not self.settings.paper:
-            await self.venue.refuse_unfit_key()
         if self.role.answers:
             await self.venue.refresh_instruments()
+
+    async def check_key(self) -> None:
+        """Before `run`. Raises OperatorError for a key that must not trade, VenueUnavailable while it is not known."""
+        if self.role.works and not self.settings.paper:
+            await self.venue.refuse_unfit_key()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop."""

@@ -60,9 +60,9 @@ def intake_api(settings: Settings, queue: SpillQueue, *, trusted_proxies: int = 
     )
 
 
-def intake_app(api: IntakeApi, release: str, status: str = "ok") -> Starlette:
+def intake_app(api: IntakeApi, release: str, status: str = "ok", fit: Callable[[], bool] = lambda: True) -> Starlette:
     """The webhook and /health; what else is asked for is not there yet, where `status` is not "ok"."""
-    app = web_app([webhook.routes(api), health.liveness(release, status)], documented=False)
+    app = web_app([webhook.routes(api), health.liveness(release, status, fit)], documented=False)
     if status != "ok":
         app.mount("/", JSONResponse({"status": "starting"}, 503))
     return app
@@ -87,13 +87,16 @@ def accepted_figures(api: IntakeApi, write: Callable[[str], None], deployment: s
 class QueueIntake:
     """What a server answers with while it waits for its database: alerts go into the queue, all else is answered 503.
 
-    /health is answered 200, or the load balancer would send no alerts here, and ECS would end the task.
+    /health is answered 200 during an outage, or the load balancer would send no alerts here, and ECS would end the
+    task. Where the database refuses this very process (`passing` is false) it is 503: tasks of the release before,
+    which work, must not make room for this one. Alerts are taken in all the same.
     """
 
     def __init__(self, settings: Settings, queue: OpenQueue) -> None:
         self._queue = queue
+        self.passing = True
         api = intake_api(settings, queue, trusted_proxies=settings.server.trusted_proxies)
-        self.web: ASGIApp = intake_app(api, settings.watch.release, SPILLING)
+        self.web: ASGIApp = intake_app(api, settings.watch.release, SPILLING, lambda: self.passing)
         self._lines = LineWriter(sys.stdout) if settings.watch.emf else None
         self._figures = (
             accepted_figures(api, self._lines.write, settings.watch.deployment) if self._lines is not None else None

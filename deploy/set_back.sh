@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# After a rollout that was killed before it could set its services back: asks for what each of them ran before, and waits
-# for nothing. release.sh leaves var/deploy-before only in that case.
+# After a rollout that was killed before it could set its services back, or was refused when it tried: asks for what each
+# of them ran before, and waits for nothing. release.sh leaves var/deploy-before only in those cases.
 #   deploy/set_back.sh        needs CLUSTER, aws, and credentials of AWS
 set -euo pipefail
 cd "$(dirname "$0")/.."

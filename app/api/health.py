@@ -5,6 +5,7 @@ in the log.
 """
 
 import asyncio
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 import structlog
@@ -38,15 +39,15 @@ class ReadyBody(BaseModel):
     checks: dict[str, Check]
 
 
-def liveness(release: str, status: str = "ok") -> APIRouter:
-    """/health alone, for where nothing else can be asked."""
+def liveness(release: str, status: str = "ok", fit: Callable[[], bool] = lambda: True) -> APIRouter:
+    """/health alone, for where nothing else can be asked. 503 while not `fit`: others should be asked instead."""
     router = APIRouter(tags=["health"])
     body = HealthBody(status=status, version=_version(), release=release).model_dump()
 
     @router.get("/health", response_class=JSONResponse, responses={200: {"model": HealthBody}, **declared()})
     async def health() -> JSONResponse:
         """Answers as long as the process does."""
-        return JSONResponse(body)
+        return JSONResponse(body, 200 if fit() else 503)
 
     return router
 

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
@@ -78,9 +78,13 @@ class Note:
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """None for a text that is no note: an archive stands without it, and a new backup must not fail on it."""
+        """None for a text that is no note: an archive stands without it, and a new backup must not fail on it.
+
+        What a later release has added to its notes is passed over.
+        """
         try:
-            return cls(**json.loads(text))
+            told = json.loads(text)
+            return cls(**{one.name: told[one.name] for one in fields(cls) if one.name in told})
         except (TypeError, ValueError):
             return None
 

@@ -28,7 +28,14 @@ _IMAGE = re.compile(
 
 
 class DeployFailed(TradingBotError):  # noqa: N818 - reads as what it is
-    """The release is not in service. The message says what was done about it."""
+    """The release is not in service. The message says what was done about it.
+
+    `left`: some service could not be asked to go back.
+    """
+
+    def __init__(self, message: str, *, left: bool = False) -> None:
+        super().__init__(message)
+        self.left = left
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +148,7 @@ class Deployment:
             self.say(f"FAILED: {why}")
             done, left = self._set_back(changed)
             stay = self._forget({role: arn for role, arn in made.items() if role not in left})
-            raise DeployFailed(". ".join(filter(None, (why, done, stay)))) from error
+            raise DeployFailed(". ".join(filter(None, (why, done, stay))), left=bool(left)) from error
 
     def _prepare(self, plan: Plan, made: dict[str, str]) -> None:
         """New revisions, by role into `made` as they are registered, and the schema they need."""

@@ -89,7 +89,7 @@ def _announce(plan: Plan, say: Any) -> None:
 
 @contextmanager
 def _kept(path: Path | None, plan: Plan) -> Iterator[None]:
-    """What a run that is killed leaves for deploy/set_back.sh. An end that was told removes it."""
+    """What a run leaves for deploy/set_back.sh that is killed, or could not set a service back."""
     if path is None or plan.done:
         yield
         return
@@ -100,8 +100,9 @@ def _kept(path: Path | None, plan: Plan) -> Iterator[None]:
         raise OperatorError(f"--before {path} cannot be written: {error}") from error
     try:
         yield
-    except DeployFailed:
-        path.unlink(missing_ok=True)
+    except DeployFailed as failure:
+        if not failure.left:
+            path.unlink(missing_ok=True)
         raise
     path.unlink(missing_ok=True)
 

@@ -18,7 +18,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.deps import Probe
 from app.application import Application
-from app.domain.errors import BadSettings, OperatorError, SchemaBehind, StorageUnavailable, VenueUnavailable
+from app.domain.errors import (
+    BadSettings,
+    OperatorError,
+    SchemaBehind,
+    StorageRefused,
+    StorageUnavailable,
+    VenueUnavailable,
+)
 from app.log import redact, register_secrets
 from app.ports import Clock
 from app.settings import Settings
@@ -96,6 +103,8 @@ class Tenant:
 class Porter(Protocol):
     """Answers at the door while the first application cannot begin: takes alerts in where that needs no database."""
 
+    passing: bool  # an outage that ends by itself; False: somebody has to change something
+
     @property
     def web(self) -> ASGIApp: ...
     async def open(self) -> None: ...
@@ -122,6 +131,7 @@ class Renewal:
         self._make = make
         self._make_porter = porter
         self._porter: Porter | None = None
+        self._told_porter: Settings | None = None
         self._clock = clock
         self._luck = luck
         self._pace = pace
@@ -147,29 +157,33 @@ class Renewal:
 
         Where somebody else migrates, a database that is away or not migrated yet is waited for: a task that is started
         during a failover is worth more than one that keeps ending. So is, always, a venue that has to say what a live
-        key may do. None when told to stop meanwhile.
+        key may do: alerts are taken in meanwhile. None when told to stop meanwhile.
         """
+        present: Settings | None = None  # the present tenant's
         while True:
             try:
-                self._tenant = await self._try(settings, migrate=migrate)
+                if present is not settings:
+                    await self._let_in(await self._try(settings, migrate=migrate))
+                    present = settings
+                assert self._tenant is not None  # noqa: S101 - just let in
+                await self._tenant.application.check_key()
             except (StorageUnavailable, SchemaBehind, VenueUnavailable) as error:
                 if migrate and not isinstance(error, VenueUnavailable):
                     raise
                 log.warning("cannot begin yet", why=redact(str(error)))
+                if self._tenant is None:
+                    await self._call_porter(settings, passing=not isinstance(error, StorageRefused | SchemaBehind))
             else:
-                self.door.change(self._tenant.web)
-                await self._dismiss_porter()
                 self._source.take_news()  # what was rotated meanwhile is what it began with
                 return self._tenant.application
-            if self._porter is None:
-                await self._call_porter(settings)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._pace.again_s):
                     await stop.wait()
                     return None
             if self._source.rotates and (newer := await self._look()):
                 settings = newer
-                await self._call_porter(settings)
+                if self._porter is not None:  # at once: an alert with the new secret may come now
+                    await self._call_porter(settings, passing=self._porter.passing)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until told to stop and all work has ended; leaves the last application open, for requests that still come."""
@@ -191,12 +205,17 @@ class Renewal:
 
     # --- before the first -----------------------------------------------------------------------------
 
-    async def _call_porter(self, settings: Settings) -> None:
+    async def _call_porter(self, settings: Settings, *, passing: bool) -> None:
         """One with these settings answers from now on."""
+        if self._porter is not None:
+            self._porter.passing = passing
+            if self._told_porter is settings:
+                return
         register_secrets(settings.secrets())
         called = self._make_porter(settings)
         if called is None:
             return
+        called.passing, self._told_porter = passing, settings
         try:
             await called.open()
         except BaseException:
@@ -217,6 +236,15 @@ class Renewal:
         """Its requests end, then it goes."""
         await self.door.left(porter.web, REQUESTS_S)
         await porter.close()
+
+    async def _let_in(self, tenant: Tenant) -> None:
+        """It answers from now on; who did before it goes."""
+        before, self._tenant = self._tenant, tenant
+        self.door.change(tenant.web)
+        await self._dismiss_porter()
+        if before is not None:
+            await self.door.left(before.web, REQUESTS_S)
+            await before.application.close()
 
     # --- one after the other --------------------------------------------------------------------------
 
@@ -259,7 +287,7 @@ class Renewal:
         pause_s = self._pace.again_s
         while True:
             try:
-                tenant = await self._try(settings)
+                tenant = await self._try(settings, checked=True)
             except Exception as error:  # noqa: BLE001 - whatever it is, the old application works on
                 self._trouble = f"{type(error).__name__}: {redact(str(error))}"
                 log.error(_NOT_IN_FORCE, why=self._trouble)  # noqa: TRY400 - a traceback says nothing to who rotated
@@ -270,11 +298,13 @@ class Renewal:
             pause_s = min(2 * pause_s, self._pace.least_s)
             settings = await self._look() or settings
 
-    async def _try(self, settings: Settings, *, migrate: bool = False) -> Tenant:
+    async def _try(self, settings: Settings, *, migrate: bool = False, checked: bool = False) -> Tenant:
         register_secrets(settings.secrets())
         tenant = self._make(settings)
         try:
             await tenant.application.open(migrate=migrate)
+            if checked:
+                await tenant.application.check_key()
         except BaseException:
             await tenant.application.close()
             raise

@@ -42,6 +42,10 @@ class StorageUnavailable(Retryable):
     pass
 
 
+class StorageRefused(StorageUnavailable):
+    """The database answers and does not let us in: no such user, password or database. Somebody has to change that."""
+
+
 class VenueUnavailable(Retryable):
     pass
 

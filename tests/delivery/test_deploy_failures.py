@@ -249,7 +249,7 @@ def test_a_revision_that_cannot_be_deregistered_is_named(site: Site) -> None:
     assert f"{NAME}-backup:2 (AWS refuses" in result.output
 
 
-def test_what_cannot_be_set_back_is_said_loudly(site: Site) -> None:
+def test_what_cannot_be_set_back_is_said_loudly_and_left_to_be_tried_again(site: Site, tmp_path: Path) -> None:
     site.play.rollouts = {"api": ["COMPLETED", "FAILED"]}
 
     def refuse_the_worker(service: str) -> None:
@@ -257,8 +257,9 @@ def test_what_cannot_be_set_back_is_said_loudly(site: Site) -> None:
             site.play.refuse["UpdateService"] = ["AccessDeniedException"]
 
     site.play.on_update = refuse_the_worker
-    result = site.deploy()
+    result = site.deploy("--before", str(tmp_path / "before"))
     assert result.exit_code == 1
+    assert f"{WORKER} " in (tmp_path / "before").read_text()
     assert f"Back on the previous release: {API}. LOOK AT IT NOW: {WORKER} could NOT be set back" in result.output
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.domain.errors import BadSettings, StorageUnavailable
+from app.domain.errors import BadSettings, StorageRefused, StorageUnavailable
 
 WallClock = Callable[[], datetime]
 _STEPPED_BACK_S = 60.0
@@ -34,6 +34,7 @@ _DRIVERS = {
 # lock timeout, and a primary that has become a read-only standby.
 _RETRYABLE_CLASSES = frozenset({"08", "53", "57", "58", "40", "28", "3D"})
 _NOT_SIGNED_IN = "28"
+_NOT_LET_IN = frozenset({_NOT_SIGNED_IN, "3D"})
 _RETRYABLE_CODES = frozenset({"55P03", "25006", "25P03"})
 
 
@@ -196,7 +197,8 @@ def unavailable() -> Iterator[None]:
         yield
     except (sa.exc.SQLAlchemyError, OSError) as error:  # OSError covers refused connections and timeouts
         if _retryable(error):
-            raise StorageUnavailable(_short(error)) from error
+            kind = StorageRefused if _state(error)[:2] in _NOT_LET_IN else StorageUnavailable
+            raise kind(_short(error)) from error
         raise
 
 
@@ -208,12 +210,16 @@ def _retryable(error: Exception) -> bool:
         return isinstance(error, sa.exc.InvalidRequestError) and str(error) == "This connection is closed"
     if error.connection_invalidated:
         return True
-    state = getattr(error.orig, "sqlstate", None)
-    if state is not None:
+    if state := _state(error):
         return state[:2] in _RETRYABLE_CLASSES or state in _RETRYABLE_CODES
     if isinstance(getattr(error.orig, "__cause__", None), ValueError):
         return False  # the driver refused a value: waiting does not change it
     return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError)
+
+
+def _state(error: Exception) -> str:
+    """The SQLSTATE; "" where there is none."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
 
 
 def _short(error: Exception) -> str:

@@ -249,18 +249,23 @@ async def _is_gone(thing: weakref.ref[Any]) -> bool:
 
 
 async def _settled() -> dict[str, int]:
-    """Tasks, threads and open files, once they do not change any more; connections to other servers apart."""
+    """Tasks, threads and open files, once they do not change any more; what pools hold apart.
+
+    Those are connections to other servers, and to the database: files of it, each with a thread of its own.
+    """
 
     def count() -> dict[str, int]:
         tasks = [task for task in asyncio.all_tasks() if not task.done()]
         files = [_target(path) for path in Path("/proc/self/fd").iterdir()]
         sockets = {line.split()[9] for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]}
-        pooled = sum(file.removeprefix("socket:[").rstrip("]") in sockets for file in files)
+        connected = sum(file.removeprefix("socket:[").rstrip("]") in sockets for file in files)
+        stored = sum(Path(file).name.startswith("bot.db") for file in files)
+        workers = sum("_connection_worker_thread" in thread.name for thread in threading.enumerate())
         return {
             "tasks": len(tasks),
-            "threads": threading.active_count(),
-            "files": len(files) - pooled,
-            "pooled": pooled,
+            "threads": threading.active_count() - workers,
+            "files": len(files) - connected - stored,
+            "pooled": connected + stored + workers,
         }
 
     before: dict[str, int] = {}

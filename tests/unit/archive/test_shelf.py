@@ -90,6 +90,10 @@ def test_what_is_no_note_is_none(text: str) -> None:
     assert Note.read(text) is None
 
 
+def test_a_note_of_a_later_release_is_read_all_the_same() -> None:
+    assert Note.read(NOTE.text().replace("{", '{"weather": "fine", ', 1)) == NOTE
+
+
 def test_names_are_recognised() -> None:
     assert is_archive_name(NAME)
     assert NAME == "tradingbot-20260105T120000000000Z.tbarchive"

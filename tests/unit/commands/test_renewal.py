@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from app.application import Role
 from app.commands.renewal import Pace, Renewal, Tenant
-from app.domain.errors import SchemaBehind, StorageUnavailable, VenueUnavailable
+from app.domain.errors import SchemaBehind, StorageRefused, StorageUnavailable, VenueUnavailable
 from app.log import HIDDEN, redact
 from app.settings.rotation import SettingsSource
 from tests.fakes import FakeClock
@@ -26,14 +26,17 @@ class Store(dict):
 class House:
     """A renewal whose applications do nothing; `troubles` are what opening the next ones raises."""
 
-    def __init__(self, pace=PATIENT, *, troubles=(), porter=None):
+    def __init__(self, pace=PATIENT, *, troubles=(), doubts=(), porter=None):
         self.store = Store(API_TOKEN=OLD)
         env = {"SECRETS_FROM_AWS": "API_TOKEN=token, WEBHOOK_SECRET=hook"}
         self.source = SettingsSource(self.store, env=env, env_file=None)
         self.settings = self.source.first()
         self.troubles = list(troubles)
+        self.doubts = list(doubts)  # what asking about their keys raises
         self.opened = []
         self.again = asyncio.Event()  # the second application stands
+        self.once_more = asyncio.Event()  # the third
+        self.doubted = asyncio.Event()
         self.clock = FakeClock()
         self.stop = asyncio.Event()
         extra = {"porter": porter} if porter else {}
@@ -48,6 +51,13 @@ class House:
             self.opened.append(settings)
             if len(self.opened) > 1:
                 self.again.set()
+            if len(self.opened) > 2:
+                self.once_more.set()
+
+        async def check_key():
+            if self.doubts:
+                self.doubted.set()
+                raise self.doubts.pop(0)
 
         async def run(stop):
             await stop.wait()
@@ -56,7 +66,8 @@ class House:
             pass
 
         return Tenant(
-            SimpleNamespace(open=open_, run=run, close=close, role=Role.API, notes=()), JSONResponse({"who": "tenant"})
+            SimpleNamespace(open=open_, check_key=check_key, run=run, close=close, role=Role.API, notes=()),
+            JSONResponse({"who": "tenant"}),
         )
 
     async def before_opening(self):
@@ -127,9 +138,51 @@ async def test_who_is_told_to_stop_meanwhile_lets_go_of_the_porter():
     assert calls == [("open", OLD), ("close", OLD)]
 
 
-async def test_a_venue_that_does_not_vouch_for_the_key_yet_is_waited_for_even_by_who_migrates():
-    it = House(troubles=[VenueUnavailable("no")])
-    assert await it.first(migrate=True) is not None
+async def test_a_venue_that_does_not_vouch_for_the_key_yet_is_waited_for_even_by_who_migrates_and_alerts_are_taken_in():
+    it = House(Pace(3600, again_s=0.05), doubts=[VenueUnavailable("no"), VenueUnavailable("no")])
+    starting = asyncio.create_task(it.first(migrate=True))
+    await it.doubted.wait()
+    assert await asked(it.renewal.door) == b'{"who":"tenant"}'
+    assert not starting.done()
+    assert await starting is not None
+    assert len(it.opened) == 1  # it was asked about, not opened, again
+
+
+async def test_a_key_that_is_rotated_while_it_is_doubted_replaces_the_application():
+    it = House(doubts=[VenueUnavailable("no")])
+    it.store["API_TOKEN"] = NEW
+    await it.first()
+    assert [settings.server.api_token.get_secret_value() for settings in it.opened] == [OLD, NEW]
+
+
+async def test_new_settings_whose_key_is_doubted_leave_the_old_application_at_work():
+    it = House(Pace(every_s=0.001, stagger_s=0, least_s=0, again_s=0.001))
+    await it.first()
+    it.doubts = [VenueUnavailable("no")]
+    running = asyncio.create_task(it.renewal.run(it.stop))
+    it.store["API_TOKEN"] = NEW
+    await it.once_more.wait()
+    it.stop.set()
+    await running
+    assert it.doubts == []
+
+
+@pytest.mark.parametrize(
+    ("error", "passing"), [(StorageUnavailable, True), (StorageRefused, False), (SchemaBehind, False)]
+)
+async def test_the_porter_knows_whether_the_trouble_passes_by_itself(error, passing):
+    calls, seen = [], []
+
+    async def look():
+        seen.append(it.renewal._porter and it.renewal._porter.passing)
+
+    it = House(troubles=[StorageUnavailable("no"), error("no")], porter=lambda settings: Porter(settings, calls))
+    it.before_opening = look
+    await it.first()
+    assert seen == [None, True, passing]
+
+
+async def test_who_migrates_does_not_wait_for_a_database():
     it = House(troubles=[StorageUnavailable("no")])
     with pytest.raises(StorageUnavailable):
         await it.first(migrate=True)

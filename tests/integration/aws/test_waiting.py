@@ -68,6 +68,23 @@ async def test_it_is_healthy_for_alerts_must_come_here_and_says_that_it_is_not_a
         assert (answer.status_code, answer.json()) == (503, {"status": "starting"}), elsewhere
 
 
+async def test_whom_the_database_refuses_is_not_healthy_and_takes_alerts_in_all_the_same(
+    queue: Queue, tmp_path: Path
+) -> None:
+    """Tasks of the release before must not make room for it; a balancer with nobody healthy asks everybody."""
+    waiting = queue_intake(settings(tmp_path, SPILL_QUEUE_URL=queue.url, ALLOWED_SENDERS="any"))
+    assert waiting is not None
+    waiting.passing = False
+    await waiting.open()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(waiting.web), base_url="http://bot/api/v1") as client:
+        health = await client.get("/health")
+        assert (health.status_code, health.json()["status"]) == (503, "spilling")
+        headers = {"X-Forwarded-For": TRADINGVIEW}
+        assert (await client.post("/webhooks/tradingview", content=native(), headers=headers)).status_code == 202
+    await waiting.close()
+    assert queue.count() == 1
+
+
 async def test_accepted_alerts_are_counted_for_cloudwatch(queue: Queue, tmp_path: Path, capfd) -> None:
     waiting = queue_intake(settings(tmp_path, SPILL_QUEUE_URL=queue.url, METRICS_EMF="true", ALLOWED_SENDERS="any"))
     assert waiting is not None

@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from app.adapters.db.database import Database
 from app.adapters.db.verify import verify_chain
 from app.domain import events as ev
-from app.domain.errors import StorageUnavailable, VersionConflict
+from app.domain.errors import StorageRefused, StorageUnavailable, VersionConflict
 from app.ports import Append, Message
 from tests.fakes import FakeClock
 from tests.integration.db.cases import ACCOUNT, an_alert, until
@@ -117,3 +118,20 @@ async def test_a_restarted_server_is_noticed_without_losing_more_than_one_call(
             return False
 
     await until(works)
+
+
+async def test_a_server_that_answers_and_knows_no_such_user_or_database_is_no_outage(
+    postgres_url: str, clock: FakeClock, proxy: Proxy
+) -> None:
+    address = sa.make_url(postgres_url)
+    for changed in (address.set(database="no_such_database"), address.set(username="no_such_user")):
+        database = Database(changed.render_as_string(hide_password=False), clock)
+        with pytest.raises(StorageRefused):
+            await database.open()
+        await database.close()
+    await proxy.stop()
+    database = Database(proxy.url, clock)
+    with pytest.raises(StorageUnavailable) as silent:
+        await database.open()
+    assert not isinstance(silent.value, StorageRefused)
+    await database.close()

@@ -6,7 +6,7 @@ named in the bill, never left out in silence.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from importlib import resources
 from typing import Any
@@ -15,6 +15,7 @@ from app.cloud.prices import PriceTable
 
 CENT = Decimal("0.01")
 SECONDS = Decimal(730 * 3600)  # of a month
+REFRESH_S = Decimal(60)  # between looks for rotated secrets, unless SECRETS_REFRESH_S says otherwise
 
 SECRETS_A_CALL = Decimal(20)
 
@@ -33,7 +34,7 @@ class Usage:
     storage_gb: Decimal = Decimal(5)
     lcu_hours: Decimal = Decimal(575)
     metrics: Decimal = Decimal(30)  # custom ones: Container Insights, the bot's own
-    secrets_refresh_s: Decimal = Decimal(60)
+    secrets_refresh_s: Decimal | None = None  # as the stack's settings say
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Stack:
 
     quantities: Quantities
     unpriced: tuple[str, ...] = ()  # resource types that nobody has said a price of
+    secrets_refresh_s: Decimal = REFRESH_S  # SECRETS_REFRESH_S of its tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def used(stack: Quantities, usage: Usage) -> Quantities:
         "transfer.gb": usage.transfer_gb,
         "s3.gb": usage.storage_gb,
         "metric": stack.get("metric", Decimal(0)) + usage.metrics,
-        **_looks(stack, usage.secrets_refresh_s),
+        **_looks(stack, usage.secrets_refresh_s or REFRESH_S),
     }
     return {key: quantity for key, quantity in {**stack, **traffic}.items() if key not in COUNTED_ONLY}
 
@@ -145,6 +147,7 @@ def design_bill(table: PriceTable) -> Bill:
 
 
 def stack_bill(stack: Stack, usage: Usage, table: PriceTable) -> Bill:
+    usage = replace(usage, secrets_refresh_s=usage.secrets_refresh_s or stack.secrets_refresh_s)
     return price(used(stack.quantities, usage), table, stack.unpriced)
 
 
@@ -156,17 +159,20 @@ def shipped_stacks() -> dict[str, Stack]:
 
 def stack_from(told: Mapping[str, Any]) -> Stack:
     """The reverse of `stack_data`."""
-    return Stack({key: Decimal(quantity) for key, quantity in told["quantities"].items()}, tuple(told["unpriced"]))
+    quantities = {key: Decimal(quantity) for key, quantity in told["quantities"].items()}
+    return Stack(quantities, tuple(told["unpriced"]), Decimal(told["secrets_refresh_s"]))
 
 
 def stack_data(stack: Stack) -> dict[str, Any]:
     """A stack as JSON data, in one order whatever the plan's was."""
     quantities = {key: format(stack.quantities[key].normalize(), "f") for key in sorted(stack.quantities)}
-    return {"quantities": quantities, "unpriced": list(stack.unpriced)}
+    refresh_s = format(stack.secrets_refresh_s.normalize(), "f")
+    return {"quantities": quantities, "unpriced": list(stack.unpriced), "secrets_refresh_s": refresh_s}
 
 
 def usage_data(usage: Usage) -> dict[str, str]:
-    return {one.name: str(getattr(usage, one.name)) for one in fields(usage)}
+    told = {one.name: getattr(usage, one.name) for one in fields(usage)}
+    return {name: str(value) for name, value in told.items() if value is not None}
 
 
 def cents(usd: Decimal) -> Decimal:

@@ -3,13 +3,14 @@
 Every resource type is either counted here, or known to cost nothing by itself, or named as unpriced.
 """
 
+import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from app.cloud.cost import Stack
+from app.cloud.cost import REFRESH_S, Stack
 from app.domain.errors import OperatorError
 
 Counted = Iterator[tuple[str, Decimal]]  # key of the price table, how many
@@ -63,7 +64,21 @@ def count(document: Mapping[str, Any]) -> Stack:
             continue
         for key, quantity in counted:
             quantities[key] += quantity
-    return Stack({key: quantity for key, quantity in quantities.items() if quantity}, tuple(sorted(unpriced)))
+    counted_ones = {key: quantity for key, quantity in quantities.items() if quantity}
+    return Stack(counted_ones, tuple(sorted(unpriced)), _refresh_s(document, resources))
+
+
+def _refresh_s(document: Mapping[str, Any], resources: Sequence[Resource]) -> Decimal:
+    """SECRETS_REFRESH_S: what a plan was given, or what the tasks of a state are told."""
+    settings = (document.get("variables") or {}).get("settings") or {}
+    told = dict(settings.get("value") or {})
+    for one in resources:
+        for container in json.loads(one.values.get("container_definitions") or "[]"):
+            told |= {each["name"]: each.get("value") for each in container.get("environment") or ()}
+    try:
+        return Decimal(told["SECRETS_REFRESH_S"])
+    except (KeyError, InvalidOperation):
+        return REFRESH_S
 
 
 # --- what is counted ---------------------------------------------------------------------------------------

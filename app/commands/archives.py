@@ -50,6 +50,7 @@ async def found_archive(source: str, found: Settings) -> tuple[Shelf, str]:
         if found.backup_url is None:
             raise BadSettings("latest of where? Set BACKUP_URL, or name s3://bucket/prefix/latest or FOLDER/latest")
         source = f"{found.backup_url.rstrip('/')}/{LATEST}"
+    _refuse_folder(source)
     place, _, name = source.rpartition("/")
     shelf = shelf_at(place or ("/" if source.startswith("/") else "."))
     if name != LATEST:
@@ -58,6 +59,11 @@ async def found_archive(source: str, found: Settings) -> tuple[Shelf, str]:
     if not names:
         raise OperatorError(f"there is no finished backup in {place}")
     return shelf, names[-1]
+
+
+def _refuse_folder(source: str) -> None:
+    if "://" not in source and Path(source).is_dir():
+        raise BadSettings(f"{source} is a folder: name {source.rstrip('/')}/{LATEST}, or a file in it")
 
 
 class Metered:

@@ -63,9 +63,14 @@ def cost(
     lcu_hours: Annotated[Decimal, _option("Capacity units of the load balancer.")] = DESIGN_DEFAULTS.lcu_hours,
     metrics: Annotated[Decimal, _option("Custom metrics.")] = DESIGN_DEFAULTS.metrics,
     secrets_refresh_s: Annotated[
-        Decimal,
-        typer.Option(parser=_refresh, metavar="SECONDS", help="SECRETS_REFRESH_S of the tasks: each look is a call."),
-    ] = DESIGN_DEFAULTS.secrets_refresh_s,
+        Decimal | None,
+        typer.Option(
+            parser=_refresh,
+            metavar="SECONDS",
+            help="SECRETS_REFRESH_S of the tasks: each look is a call.",
+            show_default="the stack's",
+        ),
+    ] = None,
     json: shared.Json = False,
 ) -> None:
     """What a month of the stack costs, in USD.

@@ -15,7 +15,7 @@ HOST = "127.0.0.1"
 
 @app.command()
 def health(
-    port: Annotated[int, typer.Option(envvar="PORT", help="Of the process that is asked.")] = 8001,
+    port: Annotated[int, typer.Option(envvar="PORT", min=1, max=65_535, help="Of the process that is asked.")] = 8001,
     path: Annotated[str, typer.Option(help="What is asked for. /api/v1/ready says whether it can work.")] = (
         "/api/v1/health"
     ),

@@ -32,7 +32,8 @@ SCRATCH_TIMES = 3  # the rows as text: a database is 1.3 times that, and is ther
 @app.command()
 def restore(
     source: Annotated[
-        str, typer.Argument(help="A backup: latest (of BACKUP_URL), s3://bucket/prefix/NAME, or a file.")
+        str,
+        typer.Argument(help="latest (of BACKUP_URL), s3://bucket/prefix/latest, FOLDER/latest, or one by its name."),
     ],
     *,
     verify: Annotated[

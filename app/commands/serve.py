@@ -35,7 +35,7 @@ def serve(
         ),
     ] = Role.ALL,
     host: Annotated[str | None, typer.Option(help="Address to listen on; HOST otherwise.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; PORT otherwise.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Port to listen on; PORT otherwise.")] = None,
     *,
     migrate: Annotated[bool, typer.Option(help="Bring the database schema up to date first.")] = True,
 ) -> None:

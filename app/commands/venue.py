@@ -17,7 +17,9 @@ def venue(
     host: Annotated[
         str, typer.Option(help="Address to listen on. Whoever reaches it can trade the paper account.")
     ] = "127.0.0.1",
-    port: Annotated[int | None, typer.Option(help="Port to listen on; SIMULATOR_PORT otherwise.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Where it listens; SIMULATOR_PORT otherwise.")
+    ] = None,
     mode: Annotated[
         Mode | None, typer.Option(help="How its clock runs: real, scaled (SIMULATOR_SPEED), stepped.")
     ] = None,

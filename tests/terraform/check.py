@@ -17,12 +17,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.aws.server import running_moto
 from tests.terraform import sources, toolchain
+from tests.terraform.cycle import Cycle
 from tests.terraform.report import Report
 from tests.terraform.toolchain import ROOT, Failed, Missing, Terraform, Toolchain
+from tests.terraform.variants import VARIANTS
 
 FEWEST_RUNS, FEWEST_ASSERTS, MOST_SKIPS = 40, 100, 25
 AT_ONCE = 2  # a provider takes about 0.6 GB
+PLANNED = ("prod", "lambda")  # between them every resource there is
 
 
 def main() -> int:
@@ -43,6 +47,8 @@ def _terraform_gates(report: Report, home: Path) -> None:
         if report.step("terraform init", gates.initialised):
             report.step("terraform validate", gates.valid)
             report.step("terraform test", gates.tested)
+            for name in PLANNED:
+                report.step(f"policies over {name}'s plan", lambda name=name: gates.planned(name))
     report.step("every validation has a test", lambda: _validations(copy))
     report.step("checkov terraform", lambda: _checkov_terraform(copy, home))
 
@@ -85,6 +91,17 @@ class _Gates:
         if runs < FEWEST_RUNS or asserts < FEWEST_ASSERTS:
             raise Failed(f"{runs} runs and {asserts} asserts; at least {FEWEST_RUNS} and {FEWEST_ASSERTS} are wanted")
         return f"{runs} runs, {asserts} asserts in {len(folders)} directories"
+
+    def planned(self, name: str) -> str:
+        """The whole stack as the real provider plans it, against the stand-in for AWS, judged by the policies."""
+        assert self.tools is not None
+        home = self.home / name
+        home.mkdir()
+        with running_moto(managed_policies=True) as moto:
+            cycle = Cycle(VARIANTS[name], self.tools, home, moto.url)
+            cycle.prepare()
+            cycle.plan_everything()
+            return cycle.judge_plan()
 
     def _runs(self, folder: Path) -> int:
         """How many runs passed. Raises Failed with what each failed one said."""

@@ -55,8 +55,8 @@ class Variant:
 VARIANTS = {
     one.name: one
     for one in (
-        Variant("dev", "dev", 200, domain=False),
-        Variant("staging", "staging", 350),
+        Variant("dev", "dev", 260, domain=False),
+        Variant("staging", "staging", 380),
         Variant("prod", "prod", 600),
         # Everything that no example switches on.
         Variant(

@@ -5,6 +5,7 @@ COMMIT leaves as CommitUnknown: whoever wrote must look whether it is there befo
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.domain.errors import BadSettings, StorageRefused, StorageUnavailable
+from app.domain.errors import BadSettings, OperatorError, StorageRefused, StorageUnavailable
 
 WallClock = Callable[[], datetime]
 _STEPPED_BACK_S = 60.0
@@ -34,6 +35,7 @@ _DRIVERS = {
 # lock timeout, and a primary that has become a read-only standby.
 _RETRYABLE_CLASSES = frozenset({"08", "53", "57", "58", "40", "28", "3D"})
 _NOT_SIGNED_IN = "28"
+_LAST_PORT = 65_535
 _NOT_LET_IN = frozenset({_NOT_SIGNED_IN, "3D"})
 _RETRYABLE_CODES = frozenset({"55P03", "25006", "25P03"})
 
@@ -63,6 +65,8 @@ def async_url(text: str) -> URL:
         raise BadSettings("DATABASE_URL is not a URL") from error  # never echoed: it may hold a password
     if url.drivername not in _DRIVERS:
         raise BadSettings(f"DATABASE_URL: {url.drivername} is not supported; use sqlite:///file or postgresql://…")
+    if url.port is not None and not 0 < url.port <= _LAST_PORT:
+        raise BadSettings(f"DATABASE_URL: there is no port {url.port}")
     url = url.set(drivername=_DRIVERS[url.drivername])
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise BadSettings("DATABASE_URL: an in-memory database forgets; name a file")
@@ -89,13 +93,22 @@ def make_engine(text: str, *, busy_timeout_s: float = 5.0, pool_size: int = 10) 
 
 
 def _sqlite_engine(url: URL, busy_timeout_s: float, pool_size: int) -> AsyncEngine:
-    Path(str(url.database)).absolute().parent.mkdir(parents=True, exist_ok=True)
+    file = Path(str(url.database)).absolute()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSettings(f"DATABASE_URL: the folder {file.parent} cannot be made: {error.strerror}") from error
     engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=busy_timeout_s)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours: the driver would start transactions too late
         cursor = connection.cursor()
+        with _sound(file):
+            configure(cursor)
+        cursor.close()
+
+    def configure(cursor: Any) -> None:
         for pragma in (
             f"busy_timeout = {int(busy_timeout_s * 1000)}",
             "journal_mode = WAL",
@@ -103,7 +116,6 @@ def _sqlite_engine(url: URL, busy_timeout_s: float, pool_size: int) -> AsyncEngi
             "foreign_keys = ON",
         ):
             cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
@@ -112,6 +124,20 @@ def _sqlite_engine(url: URL, busy_timeout_s: float, pool_size: int) -> AsyncEngi
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+@contextmanager
+def _sound(file: Path) -> Iterator[None]:
+    """Say what a file is that SQLite does not take for one of its own."""
+    try:
+        yield
+    except sqlite3.OperationalError:  # locked, or out of room: that passes
+        raise
+    except sqlite3.DatabaseError as error:
+        raise OperatorError(
+            f"{file} is no SQLite database, or its beginning is damaged ({error}): restore a backup, or name another "
+            "file in DATABASE_URL"
+        ) from error
 
 
 def _postgresql_engine(url: URL, busy_timeout_s: float, pool_size: int) -> AsyncEngine:
@@ -225,4 +251,4 @@ def _state(error: Exception) -> str:
 def _short(error: Exception) -> str:
     """The driver's own words, without the statement and its parameters."""
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
-    return f"{type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else ''}"[:300]
+    return f"the database: {type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else ''}"[:300]

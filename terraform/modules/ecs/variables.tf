@@ -100,6 +100,11 @@ variable "environment" {
     condition     = length(setintersection(keys(var.environment), ["SECRETS_FROM_AWS", "STRATEGIES_SECRET", "METRICS_EMF", "HOST", "PORT"])) == 0
     error_message = "SECRETS_FROM_AWS, STRATEGIES_SECRET, METRICS_EMF, HOST and PORT are set here and cannot be given."
   }
+
+  validation {
+    condition     = alltrue([for name in keys(var.environment) : !can(regex("(TOKEN|SECRET|_KEY|PASSWORD|PASSPHRASE|_DSN)$", name))])
+    error_message = "A secret in environment would lie in the state, in every plan and in the console: give it in secrets."
+  }
 }
 
 variable "secrets" {

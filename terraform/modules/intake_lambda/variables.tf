@@ -39,6 +39,11 @@ variable "environment" {
     condition     = length(setintersection(keys(var.environment), ["SECRETS_FROM_AWS", "STRATEGIES_SECRET", "STRATEGIES_FILE", "METRICS_EMF"])) == 0
     error_message = "SECRETS_FROM_AWS, STRATEGIES_SECRET, STRATEGIES_FILE and METRICS_EMF are set here and cannot be given."
   }
+
+  validation {
+    condition     = alltrue([for name in keys(var.environment) : !can(regex("(TOKEN|SECRET|_KEY|PASSWORD|PASSPHRASE|_DSN)$", name))])
+    error_message = "A secret in environment would lie in the state, in every plan and in the console: give it in secret_arns."
+  }
 }
 
 variable "secret_arns" {

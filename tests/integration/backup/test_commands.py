@@ -204,6 +204,7 @@ def test_one_of_three_is_to_be_chosen(sqlite_filled: Filled) -> None:
 def test_places_that_are_none(sqlite_filled: Filled) -> None:
     assert "--to, or set BACKUP_URL" in sqlite_filled.run("backup", code=2).output
     assert "ftp:// is not a place" in sqlite_filled.run("backup", "--to", "ftp://host/x", code=2).output
+    assert ". is a folder: name ./latest" in sqlite_filled.run("restore", ".", "--verify", code=2).output
     assert "no finished backup in empty" in sqlite_filled.run("restore", "empty/latest", "--verify", code=2).output
     assert "Set BACKUP_URL" in sqlite_filled.run("restore", "latest", "--verify", code=2).output
     assert "no database at" in Filled("sqlite:///gone.db", 0).run("backup", "--to", "kept", code=2).output

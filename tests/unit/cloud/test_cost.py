@@ -217,6 +217,17 @@ def test_another_document_is_refused(document: dict) -> None:
         count(document)
 
 
+def test_how_often_secrets_are_looked_for_is_read_from_a_plan_and_from_a_state() -> None:
+    assert count(plan(resource("aws_sqs_queue"))).secrets_refresh_s == 60
+    given = plan(resource("aws_sqs_queue")) | {"variables": {"settings": {"value": {"SECRETS_REFRESH_S": "300"}}}}
+    told = json.dumps([{"environment": [{"name": "SECRETS_REFRESH_S", "value": "300"}]}])
+    for document in (given, plan(resource("aws_ecs_task_definition", container_definitions=told))):
+        assert count(document).secrets_refresh_s == 300
+    stack = Stack({"task": Decimal(1), "secret": Decimal(1)}, secrets_refresh_s=Decimal(300))
+    slow, asked = stack_bill(stack, Usage(), DESIGN), stack_bill(stack, Usage(secrets_refresh_s=Decimal(60)), DESIGN)
+    assert slow.total < asked.total
+
+
 def test_a_stack_survives_json() -> None:
     stack = Stack({"nat.gateway": Decimal(2), "fargate.gb": Decimal("4.50")}, ("aws_x",))
     assert stack_from(json.loads(json.dumps(stack_data(stack)))) == stack

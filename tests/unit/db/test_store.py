@@ -1,10 +1,12 @@
 """Which databases are accepted, and what of a failure is said aloud."""
 
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 
-from app.adapters.db.store import async_url, unavailable
-from app.domain.errors import BadSettings, StorageUnavailable
+from app.adapters.db.store import async_url, make_engine, unavailable
+from app.domain.errors import BadSettings, OperatorError, StorageUnavailable
 
 
 @pytest.mark.parametrize(
@@ -21,10 +23,22 @@ def test_the_async_driver_is_put_into_the_url(text: str, expected: str) -> None:
     assert async_url(text).render_as_string(hide_password=False) == expected
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "mysql://u@h/d", "sqlite://", "sqlite:///:memory:"])
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "mysql://u@h/d", "sqlite://", "sqlite:///:memory:", "postgresql://u@h:99999/d"]
+)
 def test_what_cannot_hold_money_is_refused(text: str) -> None:
     with pytest.raises(BadSettings):
         async_url(text)
+
+
+async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "junk.db").write_text("garbage " * 100)
+    engine = make_engine(f"sqlite:///{tmp_path}/junk.db")
+    with pytest.raises(OperatorError, match=r"junk\.db is no SQLite database"):
+        await engine.connect()
+    await engine.dispose()
+    with pytest.raises(BadSettings, match=r"the folder .*/junk\.db cannot be made"):
+        make_engine(f"sqlite:///{tmp_path}/junk.db/bot.db")
 
 
 def test_a_password_is_not_repeated_in_the_refusal() -> None:

@@ -385,6 +385,16 @@ run "refuses_memory_own_settings_folder_and_schedule" {
   expect_failures = [var.sizes, var.environment, var.access, var.options]
 }
 
+run "refuses_a_secret_in_plain" {
+  command = plan
+
+  variables {
+    environment = { TRADING_MODE = "live", API_TOKEN = "plain" }
+  }
+
+  expect_failures = [var.environment]
+}
+
 run "refuses_more_at_least_than_at_most" {
   command = plan
 

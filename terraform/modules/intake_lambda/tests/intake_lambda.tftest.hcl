@@ -166,6 +166,16 @@ run "reserves" {
   }
 }
 
+run "refuses_a_secret_in_plain" {
+  command = plan
+
+  variables {
+    environment = { TRADING_MODE = "live", WEBHOOK_SECRET = "plain" }
+  }
+
+  expect_failures = [var.environment]
+}
+
 run "refuses_burst_below_rate" {
   command = plan
 

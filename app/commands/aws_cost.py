@@ -119,7 +119,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _print(bills: Mapping[str, Bill], table: prices.PriceTable) -> None:
-    typer.echo(f"USD a month, prices of {table.region} as of {table.dated:%Y-%m-%d} (table {table.name})\n")
+    typer.echo(f"USD a month in {table.region}, estimated with table {table.name} of {table.dated:%Y-%m-%d}\n")
     if "design" in bills:
         shared.console().print(_single("Design", bills["design"]))
         typer.echo()

@@ -88,7 +88,8 @@ async def _either(alert: Alert, stored: asyncio.Task[PutResult], sent: asyncio.T
         if sent.done() and sent.exception() is None:
             log.warning("alert spilled", alert_id=alert.alert_id, symbol=alert.symbol)
             return PutResult(alert.alert_id, duplicate=False)
-    raise StorageUnavailable(f"{stored.exception()}; queue: {sent.exception()}")
+    why = str(stored.exception()).removeprefix("the database: ")
+    raise StorageUnavailable(f"database: {why}; queue: {sent.exception()}")
 
 
 @dataclass(frozen=True, slots=True)

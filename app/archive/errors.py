@@ -11,4 +11,8 @@ class ArchiveDamaged(TradingBotError):  # noqa: N818 - reads as what it is
 
 
 class WrongKey(OperatorError):  # noqa: N818
-    """The archive was made with another ENCRYPTION_KEY."""
+    """The archive says that it was made with another ENCRYPTION_KEY, of this name."""
+
+    def __init__(self, made_with: str, message: str) -> None:
+        super().__init__(message)
+        self.made_with = made_with

@@ -105,8 +105,9 @@ class Opener:
         made_with = header[len(MAGIC) : len(MAGIC) + ID_BYTES]
         if made_with != self._key.id:
             raise WrongKey(
+                made_with.hex(),
                 f"the archive was made with the ENCRYPTION_KEY named {made_with.hex()}, and the one that is set is "
-                f"named {self._key.name}: set the key of that time"
+                f"named {self._key.name}: set the key of that time",
             )
         self._header = header
         del self._waiting[:HEADER_BYTES]

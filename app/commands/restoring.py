@@ -16,7 +16,7 @@ from app.adapters.db.replay import ReplayReport, replay
 from app.adapters.db.snapshot import Loading, loading, refuse_unless_empty
 from app.adapters.db.verify import ChainReport, verify_chain
 from app.archive.contents import Item, Manifest, Opening, TableStart
-from app.archive.errors import ArchiveDamaged
+from app.archive.errors import ArchiveDamaged, WrongKey
 from app.archive.shelf import Note, Shelf, archive_name, is_archive_name, note_name
 from app.commands.archives import PATIENCE_S, Metered, Told, tallied
 from app.domain.errors import ChainBroken, OperatorError, TradingBotError
@@ -40,8 +40,16 @@ class Archive:
         return self.shelf.address(self.name)
 
     async def opening(self) -> Opening:
-        """Its first part. Raises OperatorError when it is stored under another backup's name."""
-        opening = await anext(self.items)
+        """Its first part. Raises OperatorError for another key, and when it is stored under another backup's name."""
+        try:
+            opening = await anext(self.items)
+        except WrongKey as error:
+            note = await self.note()
+            if note is not None and note.key != error.made_with:
+                raise ArchiveDamaged(
+                    f"it names {error.made_with} as its key, and the note beside it {note.key}"
+                ) from error
+            raise
         if not isinstance(opening, Opening):
             raise ArchiveDamaged("it does not say what it is")
         if is_archive_name(self.name) and archive_name(opening.taken_at) != self.name:

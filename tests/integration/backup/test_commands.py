@@ -171,6 +171,14 @@ def test_without_a_key_it_says_what_to_do(sqlite_filled: Filled) -> None:
         assert "openssl rand -hex 32" in said
 
 
+def test_a_damaged_name_of_the_key_sends_nobody_for_a_key_that_never_was(sqlite_filled: Filled) -> None:
+    address = Path(sqlite_filled.data("backup", "--to", "kept")["address"])
+    whole = address.read_bytes()
+    address.write_bytes(whole[:9] + bytes([whole[9] ^ 1]) + whole[10:])
+    said = sqlite_filled.run("restore", str(address), "--verify", code=1).output
+    assert "the archive is damaged: it names" in said
+
+
 def test_another_key_is_named(sqlite_filled: Filled) -> None:
     name = sqlite_filled.data("backup", "--to", "kept")["key"]
     said = sqlite_filled.run("restore", "kept/latest", "--verify", code=2, ENCRYPTION_KEY=OTHER_KEY).output

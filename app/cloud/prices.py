@@ -105,6 +105,9 @@ DESIGN = PriceTable(
 )
 
 
+_SHAPE = '{"name": "mine", "region": "eu-west-1", "dated": "2026-01-31", "usd": {"nat.gateway": "0.048"}}'
+
+
 def load(path: Path, base: PriceTable = DESIGN) -> PriceTable:
     """`base` with the prices of a file: {"name", "region", "dated", "usd": {key: "price"}}.
 
@@ -112,20 +115,27 @@ def load(path: Path, base: PriceTable = DESIGN) -> PriceTable:
     """
     try:
         told = json.loads(path.read_text())
-        changed = {key: _changed(key, Decimal(str(usd)), base) for key, usd in told["usd"].items()}
+        changed = {key: _changed(key, str(usd), base) for key, usd in told["usd"].items()}
         dated = date.fromisoformat(told["dated"])
         prices = {**_with_variants({**base.prices, **changed}), **changed}
         return PriceTable(str(told["name"]), str(told["region"]), dated, prices)
     except OSError as error:
         raise OperatorError(f"--prices {path}: {error.strerror}") from None
-    except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:
-        shape = '{"name": "mine", "region": "eu-west-1", "dated": "2026-01-31", "usd": {"nat.gateway": "0.048"}}'
-        raise OperatorError(f"--prices {path} must look like {shape}; it does not: {error!r}") from None
+    except KeyError as error:
+        raise OperatorError(f"--prices {path} must look like {_SHAPE}; it lacks {error}") from None
+    except (TypeError, AttributeError):
+        raise OperatorError(f"--prices {path} must look like {_SHAPE}; it has another form") from None
+    except ValueError as error:
+        raise OperatorError(f"--prices {path} must look like {_SHAPE}; it does not: {error}") from None
 
 
-def _changed(key: str, usd: Decimal, base: PriceTable) -> Price:
+def _changed(key: str, text: str, base: PriceTable) -> Price:
+    try:
+        usd = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{key}: {text} is no price") from None
     if not usd.is_finite() or usd < 0:
-        raise ValueError(f"{key}: {usd} is no price")
+        raise ValueError(f"{key}: {text} is no price")
     if known := base.prices.get(key):
         return Price(known.line, known.unit, usd)
     for family in ("rds.db.", "redis.cache."):

@@ -105,7 +105,7 @@ async def test_a_refused_reversal_still_leaves_the_old_position(bot):
 
 async def test_a_stop_hit_by_the_market_is_noticed_and_told(bot):
     async with bot(future=[50_000, 48_500]) as world:
-        opened = await world.story(world.alert())
+        opened = await world.enters()
         await world.hours_pass(2)
         await world.position_is(None)
         (trade,) = (await world.get("/trades"))["trades"]

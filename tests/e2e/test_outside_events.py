@@ -38,7 +38,7 @@ async def test_an_entry_needs_no_stream(bot):
 @pytest.mark.parametrize("kind", ["liquidation", "adl"])
 async def test_a_position_the_venue_closed_is_gone_from_the_records_and_its_orders_from_the_book(bot, kind):
     async with bot() as world:
-        opened = await world.story(world.alert())
+        opened = await world.enters()
         answer = await world.stage.venue.post("/_sim/force", json={"symbol": "BTCUSDT", "kind": kind})
         assert answer.json()["closed"]
         await world.position_is(None)

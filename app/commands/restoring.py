@@ -1,8 +1,8 @@
 """The steps of a restore, and what each of them proved.
 
-Into an empty database: its schema at the archive's revision, then one transaction with all rows, read back and compared
-with the manifest and the note, the schema of this release, and the pause. Whatever ends it early leaves nothing to
-trade from. Then the audit chain is followed and the projections are rebuilt.
+Into an empty database, in one transaction: the schema at the archive's revision, all rows, read back and compared with
+the manifest and the note, the schema of this release, and the pause. Whatever ends it early leaves the database as it
+was. Then the audit chain is followed and the projections are rebuilt.
 """
 
 import time

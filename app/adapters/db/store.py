@@ -35,8 +35,8 @@ _DRIVERS = {
 # lock timeout, and a primary that has become a read-only standby.
 _RETRYABLE_CLASSES = frozenset({"08", "53", "57", "58", "40", "28", "3D"})
 _NOT_SIGNED_IN = "28"
-_LAST_PORT = 65_535
 _NOT_LET_IN = frozenset({_NOT_SIGNED_IN, "3D"})
+_LAST_PORT = 65_535
 _RETRYABLE_CODES = frozenset({"55P03", "25006", "25P03"})
 
 
@@ -105,17 +105,14 @@ def _sqlite_engine(url: URL, busy_timeout_s: float, pool_size: int) -> AsyncEngi
         connection.isolation_level = None  # BEGIN is ours: the driver would start transactions too late
         cursor = connection.cursor()
         with _sound(file):
-            configure(cursor)
+            for pragma in (
+                f"busy_timeout = {int(busy_timeout_s * 1000)}",
+                "journal_mode = WAL",
+                "synchronous = FULL",  # a commit survives a power cut, not only a crash
+                "foreign_keys = ON",
+            ):
+                cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
-
-    def configure(cursor: Any) -> None:
-        for pragma in (
-            f"busy_timeout = {int(busy_timeout_s * 1000)}",
-            "journal_mode = WAL",
-            "synchronous = FULL",  # a commit survives a power cut, not only a crash
-            "foreign_keys = ON",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:

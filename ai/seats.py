@@ -31,7 +31,7 @@ class SeatsConfig:
     llama_model: str = "llama3.1"
     stand_ins: bool = False  # seat rules where there is no language model: paper mode only
     lstm_weights: Path | None = WEIGHTS  # folder of model.onnx and model.json; None leaves the seat empty
-    timeout_s: float = 4.0  # of one request; the jury's own deadline comes on top
+    timeout_s: float = 5.0  # of one request: a backstop behind the jury's own deadline
 
 
 class SeatedVoter(Voter, Protocol):

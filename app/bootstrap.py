@@ -12,6 +12,7 @@ from typing import Protocol
 
 import structlog
 
+from ai.ensemble.wire import BACKSTOP_S
 from ai.seats import Seats, SeatsConfig, fill_seats
 from app.adapters.alert_ids import new_alert_id
 from app.adapters.clock import SystemClock
@@ -319,7 +320,7 @@ def _seats(settings: Settings) -> SeatsConfig:
         ollama_host=llama.base_url or "" if llama.filled else "",
         llama_model=llama.model,
         stand_ins=settings.seats.stand_ins,
-        timeout_s=settings.verdict.deadline_s,
+        timeout_s=settings.verdict.deadline_s + BACKSTOP_S,
     )
 
 

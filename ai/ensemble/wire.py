@@ -11,7 +11,8 @@ from typing import Any
 from ai.ensemble.schema import NotAVote
 
 BODY_BYTES = 131_072  # an answer of 65,536 bytes in its envelope, with quotes escaped
-CONNECT_S = 4.0  # half the verdict's deadline: a busy machine is not an unreachable service
+CONNECT_S = 4.0  # a busy machine is not an unreachable service
+BACKSTOP_S = 1.0  # a request ends by itself this long after the deadline, which strikes first: late is no error
 PLAIN = {"Accept-Encoding": "identity"}  # a compressed body could grow without limit after it was counted
 
 

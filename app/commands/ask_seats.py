@@ -8,6 +8,7 @@ from ai.ensemble.claude import ClaudeVoter
 from ai.ensemble.gpt import GptVoter
 from ai.ensemble.llama import LlamaVoter
 from ai.ensemble.prompt import MarketPrompter
+from ai.ensemble.wire import BACKSTOP_S
 from app.commands.checkups import Finding, Level
 from app.domain.candle import MarketView
 from app.domain.ids import AccountId, AlertId, StrategyId, Symbol
@@ -34,7 +35,7 @@ async def ask_seats(found: Settings) -> list[Finding]:
 
 def _voters(found: Settings) -> list[Model]:
     gpt, claude, llama = found.seats.gpt, found.seats.claude, found.seats.llama
-    limit_s = found.verdict.deadline_s
+    limit_s = found.verdict.deadline_s + BACKSTOP_S
     voters: list[Model] = []
     if gpt.api_key:
         key = gpt.api_key.get_secret_value()

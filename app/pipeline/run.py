@@ -100,8 +100,8 @@ async def _plan(walk: Walk, signal: Signal) -> tuple[Move, Position | None] | Re
             return _move_or_no(signal, known)  # leaving does not wait for bookkeeping
         if signal.exit_only or known is not None:
             raise  # what may have to leave the market waits for the venue; it is not refused
-        refusal = Refusal(Stage.RISK, DenyReason.NOT_RECONCILED, f"the venue does not answer: {error}")
-        return _final(walk, signal, refusal)
+        detail = f"Our records could not be compared with the venue: {error}"
+        return _final(walk, signal, Refusal(Stage.RISK, DenyReason.NOT_RECONCILED, detail))
     return _move_or_no(signal, position)
 
 

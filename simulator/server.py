@@ -149,6 +149,7 @@ async def serve(
         lifespan="on",
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=60,  # a venue keeps idle connections; closing them early looks like lost answers
         timeout_graceful_shutdown=2,
     )
     server = _Server(settings, ready)

@@ -69,6 +69,7 @@ async def test_killed_at_every_step_of_an_entry(postgres_site):
         assert len(entry_orders(await it.ledger())) == len(ENTRY_POINTS)
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 async def test_killed_at_every_step_of_protecting_and_of_turning_around(postgres_site):
     async with postgres_site(metered=False) as it:
@@ -81,6 +82,7 @@ async def test_killed_at_every_step_of_protecting_and_of_turning_around(postgres
         assert len(entry_orders(await it.ledger())) == len(PROTECTION_POINTS) + len(REVERSAL_POINTS)
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 async def test_an_entry_marked_as_sent_that_never_left_is_not_sent_later(postgres_site):
     async with postgres_site(metered=False) as it:

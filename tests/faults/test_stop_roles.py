@@ -17,6 +17,7 @@ GRACE_S = 25.0  # what a deploy allows
 KINDS = ("long", "short", "long", "exit")
 
 
+@pytest.mark.long
 async def test_a_rolling_deploy_under_load_loses_nothing(postgres_site):
     async with postgres_site(metered=False) as it:
         api, worker = await _pair(it)
@@ -39,6 +40,7 @@ async def test_a_rolling_deploy_under_load_loses_nothing(postgres_site):
     print(said)  # noqa: T201 - with -s, the figure for people
 
 
+@pytest.mark.long
 async def test_a_second_signal_ends_at_once_and_loses_nothing_either(postgres_site):
     """`docker stop` with an impatient hand, and with a grace period that runs out."""
     async with postgres_site(metered=False) as it:

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.postgres
 FROZEN_S = 8.0  # four leases, and four times what an order may take to leave
 
 
-@pytest.mark.parametrize("redis", [pytest.param("without-redis", marks=pytest.mark.long), "redis-dies"])
+@pytest.mark.long
+@pytest.mark.parametrize("redis", ["without-redis", "redis-dies"])
 async def test_sixty_alerts(postgres_site, redis):
     with tempfile.TemporaryDirectory() as folder:
         server = RedisServer(Path(folder))
@@ -62,6 +63,7 @@ async def _stored(it: Site, count: int) -> bool:
     return await it.books.alerts() >= count
 
 
+@pytest.mark.long
 async def test_a_bot_that_was_frozen_at_work_does_nothing_twice(postgres_site):
     async with postgres_site(metered=False, AI_DEADLINE_S="4") as it:
         bots = await asyncio.gather(it.start(), it.start(second=True))

@@ -70,7 +70,7 @@ check: .venv/.dev ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-test-long: .venv/.dev ## whole deployments, kills at more steps, the training, a Ray cluster (some minutes)
+test-long: .venv/.dev ## whole deployments, kills on SQLite and at more steps, the training, a Ray cluster (some minutes)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist worksteal -m long tests
 
 prove-backup: .venv/.dev ## back up 100,000 events to a local S3 stand-in, restore them, find a flipped byte (two minutes)

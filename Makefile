@@ -4,7 +4,7 @@
 # The first Python that is new enough; 3.11 is what the project is measured on. `make PYTHON=/path/to/python …` decides.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3 python3.12 python3.13,\
 	$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))) python3)
-WORKERS ?= 4
+WORKERS ?= 3
 # A test run starts many processes: each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
@@ -60,7 +60,7 @@ demo: .venv/.product ## set up, replay a tape of alerts through app and local ex
 serve: .venv/.product ## run the bot (paper mode unless .env says otherwise)
 	@$(BIN)/tradingbot serve
 
-test: .venv/.dev ## set up and pass every test (WORKERS=n processes, 4 by default)
+test: .venv/.dev ## set up and pass every test (WORKERS=n processes, 3 by default)
 	@$(BIN)/python -m app.backtest.kernel  # compiled once here, not once in each process
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 

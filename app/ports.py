@@ -157,6 +157,7 @@ class Reservation:
     alert_id: AlertId
     symbol: Symbol
     notional: Money
+    entered: bool = False  # the venue has taken the entry: what it calls available is without its margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,9 +298,7 @@ class Exchange(Protocol):
 
     async def balance(self) -> AccountBalance: ...
 
-    async def positions(self) -> Sequence[VenuePosition]:
-        """Open positions only."""
-        ...
+    async def positions(self) -> Sequence[VenuePosition]: ...  # open ones only
 
     async def prepare(self, symbol: Symbol, leverage: int) -> Rejected | None:
         """One-way mode, isolated margin and this leverage; "already so" is success.

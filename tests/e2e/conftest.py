@@ -26,6 +26,17 @@ def bot(sqlite_template: Path, tmp_path: Path) -> RunningBot:
     return start
 
 
+@pytest.fixture(
+    params=[
+        pytest.param("sqlite_url", id="sqlite"),
+        pytest.param("postgres_url", id="postgresql", marks=[pytest.mark.postgres, pytest.mark.long]),
+    ]
+)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Scenes run on SQLite, and on PostgreSQL in `make test-long`; the process tests do it the other way round."""
+    return str(request.getfixturevalue(request.param))
+
+
 @pytest.fixture
 def any_bot(database_url: str, tmp_path: Path) -> RunningBot:
     """The same on every database, where the database decides the outcome."""

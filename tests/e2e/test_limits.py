@@ -102,11 +102,26 @@ async def test_two_symbols_at_once_share_the_number_of_positions(any_bot, most):
 async def test_two_symbols_at_once_share_the_exposure(any_bot):
     # Each would take 5,000 and 3,000 of notional; together they may hold 6,000.
     async with any_bot(env={"RISK_MAX_EXPOSURE_RATE": "0.6"}) as world:
-        await asyncio.gather(world.story(world.alert()), world.story(_ether(world)))
+        stories = await asyncio.gather(world.story(world.alert()), world.story(_ether(world)))
+        assert [story["state"] for story in stories] == ["filled", "filled"], [story["summary"] for story in stories]
         positions = (await world.ledger())["positions"]
         worth = sum(Decimal(one["quantity"]) * Decimal(one["mark_price"]) for one in positions)
         assert len(positions) == 2
         assert 5_000 < worth <= 6_000
+
+
+async def test_an_entry_that_is_still_being_protected_takes_its_room_once(bot):
+    async with bot(env={"RISK_MAX_EXPOSURE_RATE": "0.6"}) as world:
+        await world.faults({"method": "POST", "path": "/fapi/v1/algoOrder", "when": "before", "delay_s": 3})
+        first = (await world.post(world.alert())).json()["alert_id"]  # 5,000 of 6,000
+        await world.until("its stop is on the way", lambda: _any_struck(world))
+        second = await world.story(_ether(world))
+        assert second["state"] == "filled", second["summary"]
+        assert (await world.finished(first))["state"] == "filled"
+
+
+async def _any_struck(world):
+    return any(await world.struck())
 
 
 async def test_the_money_at_risk_is_what_the_policy_says(bot):

@@ -15,12 +15,13 @@ from app.adapters.db.tables import alerts, events, fills, is_open, orders, posit
 from app.domain.codec import decode
 from app.domain.ids import AccountId, AlertId, ClientOrderId, StrategyId, Symbol, account_stream
 from app.domain.money import Money
-from app.domain.order import Fill
+from app.domain.order import Fill, OrderState
 from app.domain.position import Position
 from app.domain.signal import Signal
 from app.ports import AccountFacts, Clock, OrderRow, Reservation, StrategyRecord
 
 _RECENT = timedelta(hours=1)
+_TAKEN = tuple(state.value for state in (OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED, OrderState.FILLED))
 
 
 class SqlRecords:
@@ -134,12 +135,15 @@ async def _reservations(connection: AsyncConnection, account: AccountId) -> tupl
     final = sa.exists().where(alerts.c.alert_id == reservations.c.alert_id, ~is_open(alerts))
     newest: Any = reservations.alias("newest")
     last = sa.select(sa.func.max(newest.c.seq)).where(newest.c.alert_id == reservations.c.alert_id).scalar_subquery()
+    entered = sa.exists().where(
+        orders.c.alert_id == reservations.c.alert_id, orders.c.adds_exposure, orders.c.state.in_(_TAKEN)
+    )
     query = (
-        sa.select(reservations)
+        sa.select(reservations, entered.label("entered"))
         .where(reservations.c.account == account, ~final, reservations.c.seq == last)
         .order_by(reservations.c.seq)
     )
     return tuple(
-        Reservation(AlertId(row.alert_id), Symbol(row.symbol), Money(row.notional))
+        Reservation(AlertId(row.alert_id), Symbol(row.symbol), Money(row.notional), bool(row.entered))
         for row in await connection.execute(query)
     )

@@ -17,7 +17,7 @@ from app.domain.policy import RiskPolicy, StrategyProfile
 from app.domain.position import AccountBalance, Position
 from app.pipeline.risk_rules.protection_levels import Levels
 from app.pipeline.risk_rules.refusals import percent, refused, say
-from app.ports import AccountFacts
+from app.ports import AccountFacts, Reservation
 
 _Limit = TypeVar("_Limit", Money, Decimal, int)
 
@@ -89,24 +89,33 @@ def size(
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """Notional that is in use or promised. Other symbols count at their entry price, this one at the mark price."""
+    """Notional that is in use or promised. Other symbols count at their entry price, this one at the mark price.
+
+    A position whose alert is not final yet is that alert's promise come true: the larger of the two counts, not both.
+    """
 
     on_symbol: Money  # position being added to, and other alerts' reservations
     in_total: Money
-    not_yet_margin: Money  # reserved but without a position: the venue still calls its margin available
+    not_yet_margin: Money  # reserved but not entered: the venue still calls its margin available
 
     @staticmethod
     def of(
         facts: AccountFacts, alert_id: AlertId, levels: Levels, symbol: Symbol, added_to: Position | None
     ) -> "_Taken":
         promised = [room for room in facts.reservations if room.alert_id != alert_id]
-        held = added_to.quantity.at(levels.reference) if added_to else NO_MONEY
-        elsewhere = _sum(item.quantity.at(item.entry_price) for item in facts.positions if item.symbol != symbol)
-        opened = {item.symbol for item in facts.positions}
+        held = [
+            (item.symbol, item.alert_id, item.quantity.at(item.entry_price))
+            for item in facts.positions
+            if item.symbol != symbol
+        ]
+        if added_to:
+            held.append((symbol, added_to.alert_id, added_to.quantity.at(levels.reference)))
+        to_come = [(room.symbol, _unfilled(room, held)) for room in promised]
+        used = [(on, notional) for on, _, notional in held] + to_come
         return _Taken(
-            on_symbol=held + _sum(room.notional for room in promised if room.symbol == symbol),
-            in_total=held + elsewhere + _sum(room.notional for room in promised),
-            not_yet_margin=_sum(room.notional for room in promised if room.symbol not in opened),
+            on_symbol=_sum(notional for on, notional in used if on == symbol),
+            in_total=_sum(notional for _, notional in used),
+            not_yet_margin=_sum(room.notional for room in promised if not room.entered),
         )
 
     def usable(self, balance: AccountBalance) -> Money:
@@ -170,6 +179,12 @@ def _too_small(floored: Quantity, notional: Money, instrument: Instrument, why: 
 def _tightest(account: _Limit, strategy: _Limit | None) -> _Limit:
     """A strategy's own limit can only be tighter than the account's."""
     return account if strategy is None else min(account, strategy)
+
+
+def _unfilled(room: Reservation, held: list[tuple[Symbol, AlertId | None, Money]]) -> Money:
+    """What is promised beyond the position that the same alert has opened."""
+    filled = _sum(notional for symbol, alert_id, notional in held if (symbol, alert_id) == (room.symbol, room.alert_id))
+    return max(room.notional - filled, NO_MONEY)
 
 
 def _sum(amounts: Iterable[Money]) -> Money:

@@ -237,6 +237,26 @@ async def test_a_reservation_counts_until_its_alert_is_final(database: Database,
     assert set(facts.last_entry_at) == {BTC, ETH}
 
 
+async def test_a_reservation_knows_whether_the_venue_has_taken_its_entry(database: Database) -> None:
+    alert = an_alert(1)
+    await database.inbox.put(alert)
+    room = ev.EntryReserved(ACCOUNT, alert.alert_id, STRATEGY, BTC, Side.LONG, Money.of(1_000))
+    await record(database, room, stream=account_stream(ACCOUNT))
+
+    async def entered() -> bool:
+        (reservation,) = (await database.records.account_facts(ACCOUNT)).reservations
+        return reservation.entered
+
+    entry = an_intent("entry", alert_id=alert.alert_id)
+    client_id = entry.request.client_id
+    stream = f"alert:{alert.alert_id}"
+    assert not await entered()
+    await record(database, ev.OrderIntended(entry), ev.OrderSent(client_id, NOW, NOW), stream=stream)
+    assert not await entered()
+    await record(database, ev.OrderAccepted(client_id, "4711"), stream=stream)
+    assert await entered()
+
+
 async def test_the_newest_signal_is_the_one_of_the_newest_bar(database: Database) -> None:
     def signal(bar: int | None, fired: int, target: Target) -> ev.SignalRead:
         at = NOW + timedelta(minutes=fired)

@@ -39,11 +39,16 @@ class Limits:
         self.rate = min(self.policy.risk_per_trade, self.profile.risk_per_trade or self.policy.risk_per_trade)
         held = i["position"].quantity.at(self.entry.reference_price) if decision.move is Move.ADD else NO_MONEY
         promised = [room for room in i["facts"].reservations if room.alert_id != signal.alert_id]
-        open_symbols = {position.symbol for position in i["facts"].positions}
-        self.on_symbol = held.value + total(r.notional for r in promised if r.symbol == signal.symbol)
-        others = (p.quantity.at(p.entry_price) for p in i["facts"].positions if p.symbol != signal.symbol)
-        self.in_total = held.value + total(others) + total(r.notional for r in promised)
-        self.usable = self.balance.available.value - total(r.notional for r in promised if r.symbol not in open_symbols)
+        uses = [(r.symbol, r.notional.value, r.alert_id) for r in promised]
+        for p in i["facts"].positions:  # of a position and the promise it came from, the larger counts
+            if p.symbol != signal.symbol or decision.move is Move.ADD:
+                notional = held if p.symbol == signal.symbol else p.quantity.at(p.entry_price)
+                same = [use for use in uses if (use[0], use[2]) == (p.symbol, p.alert_id)]
+                uses = [use for use in uses if use not in same]
+                uses.append((p.symbol, max([notional.value, *(use[1] for use in same)]), p.alert_id))
+        self.on_symbol = sum((use[1] for use in uses if use[0] == signal.symbol), Decimal(0))
+        self.in_total = sum((use[1] for use in uses), Decimal(0))
+        self.usable = self.balance.available.value - total(r.notional for r in promised if not r.entered)
         caps = [self.policy.max_leverage, self.profile.max_leverage, self.instrument.max_leverage]
         self.max_leverage = min(cap for cap in caps if cap is not None)
 

@@ -1,5 +1,6 @@
 """How much: the risk per trade over the stop distance, cut by every limit."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -67,6 +68,18 @@ def test_all_positions_and_promises_share_the_exposure():
     assert reason(decided(a.a_signal(), facts=a.facts(positions=(eth,), reservations=(more,)))) is R.MAX_EXPOSURE
 
 
+def test_a_position_and_the_promise_it_came_from_count_once_until_the_alert_is_final():
+    eth = a.a_position(symbol=a.ETH, quantity=a.quantity(8), entry_price=a.price(2_000))  # 16,000
+    rest = {16_000: "4000", 15_000: "4000", 18_000: "2000"}  # filled in full; above its promise; in part so far
+    for notional, left in rest.items():
+        same = a.a_reservation(symbol=a.ETH, notional=a.money(notional), alert_id=eth.alert_id, entered=True)
+        assert sized(facts=a.facts(positions=(eth,), reservations=(same,)))[1] == left
+    other = a.a_reservation(symbol=a.ETH, notional=a.money(3_000))  # an addition by another alert
+    assert sized(facts=a.facts(positions=(eth,), reservations=(other,)))[1] == "1000"
+    elsewhere = a.a_reservation(symbol="SOLUSDT", notional=a.money(3_000), alert_id=eth.alert_id)
+    assert sized(facts=a.facts(positions=(eth,), reservations=(elsewhere,)))[1] == "1000"
+
+
 def test_an_addition_counts_its_own_position_once_and_a_reversal_does_not_count_it():
     held = a.a_position(quantity=a.quantity("0.3"))
     policy = a.a_policy(max_notional=a.money(10**6))
@@ -123,8 +136,10 @@ def test_margin_promised_to_an_entry_that_is_not_filled_yet_is_not_spent_twice()
     promised = a.a_reservation(symbol=a.ETH, notional=a.money(6_000))
     assert sized(facts=a.facts(reservations=(promised,)))[3] == 2  # 4,000 left for 5,000
     eth = a.a_position(symbol=a.ETH, quantity=a.quantity("0.01"))
-    filled = a.facts(reservations=(promised,), positions=(eth,))
-    assert sized(facts=filled)[3] == 1  # the venue has already taken it
+    added_to = a.facts(reservations=(promised,), positions=(eth,))
+    assert sized(facts=added_to)[3] == 2
+    entered = a.facts(reservations=(replace(promised, entered=True),))
+    assert sized(facts=entered)[3] == 1  # the venue has already taken it
 
 
 @pytest.mark.parametrize("available", [0, -5, "0.5"])

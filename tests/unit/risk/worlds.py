@@ -78,6 +78,7 @@ def a_world(dice: Dice) -> World:
             lambda: TrailingStop(dice.decimal(0.001, 0.1), dice.maybe(lambda: Price(mark * dice.decimal(0.8, 1.2))))
         ),
     )
+    promised = dice.some(lambda: _reservation(dice, equity), 2)
     return World(
         signal,
         {
@@ -88,8 +89,8 @@ def a_world(dice: Dice) -> World:
             "facts": a.facts(
                 day_start_equity=None,
                 peak_equity=None,
-                positions=others + ((held,) if held else ()),
-                reservations=dice.some(lambda: _reservation(dice, equity), 2),
+                positions=(*{one.symbol: one for one in others}.values(), *((held,) if held else ())),
+                reservations=tuple({room.alert_id: room for room in promised}.values()),  # one for each alert
             ),
             "record": a.a_record(dice.randint(0, 40), dice.randint(15, 40)),
             "newest": None,
@@ -201,9 +202,10 @@ def _rules(dice: Dice) -> tuple[TakeProfitRule, ...]:
 
 def _reservation(dice: Dice, equity: Decimal) -> Any:
     return a.a_reservation(
-        alert_id=dice.choice(["r1", "r2", a.a_signal().alert_id]),
+        alert_id=dice.choice(["r1", "r2", a.a_signal().alert_id, a.a_position().alert_id]),
         symbol=dice.choice([a.BTC, a.ETH, SOL]),
         notional=Money(equity * dice.magnitude(0.001, 1)),
+        entered=dice.choice([True, False]),
     )
 
 

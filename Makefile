@@ -60,7 +60,7 @@ demo: .venv/.product ## set up, replay a tape of alerts through app and local ex
 serve: .venv/.product ## run the bot (paper mode unless .env says otherwise)
 	@$(BIN)/tradingbot serve
 
-test: .venv/.dev ## set up and pass every test (WORKERS=n processes, 3 by default)
+test: .venv/.dev ## set up and pass the tests (WORKERS=n processes, 3 by default)
 	@$(BIN)/python -m app.backtest.kernel  # compiled once here, not once in each process
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
